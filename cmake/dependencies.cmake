@@ -1,0 +1,23 @@
+# Every outside library, found once. docs/dependencies.md gives the reason for each.
+set(Boost_USE_STATIC_LIBS ON)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(libfyaml REQUIRED IMPORTED_TARGET libfyaml)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
+pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(libnl REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
+pkg_check_modules(libnftables REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(libldns REQUIRED IMPORTED_TARGET ldns)
+
+# Boost.Asio and Boost.Beast are compiled once (src/base/boost_impl.cpp), not in every file.
+add_library(gantry_boost INTERFACE)
+target_link_libraries(gantry_boost INTERFACE Boost::headers Boost::json Boost::url Threads::Threads)
+target_compile_definitions(gantry_boost INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  BOOST_ASIO_DISABLE_BOOST_COROUTINE)

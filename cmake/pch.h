@@ -1,0 +1,26 @@
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <boost/asio.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <fmt/core.h>
+#include <fmt/format.h>

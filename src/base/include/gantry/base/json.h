@@ -1,0 +1,258 @@
+#pragma once
+
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <boost/mp11.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "gantry/base/error.h"
+#include "gantry/base/ids.h"
+#include "gantry/base/time.h"
+
+/// Maps described structs to JSON and back: `BOOST_DESCRIBE_STRUCT(Point, (), (x, y))` is all a type needs.
+///
+/// Writing leaves out empty optionals. Reading keeps a member's default when its key is absent, refuses a wrong type
+/// with the path to it ("$.ports[0].target: expected a number"), and refuses unknown keys when `Unknown::refuse` is
+/// given (borders), so that a misspelt key is never silently ignored. Enums are their enumerators' names; a trailing
+/// underscore (for C++ keywords) is dropped. Durations are integers of nanoseconds, Timestamps RFC 3339 strings.
+namespace gantry::json {
+
+namespace bj = boost::json;
+enum class Unknown { ignore, refuse };
+
+/// Parses text; an Error (invalid) gives `what` and the position. Depth and size are bounded.
+bj::value parse(std::string_view text, std::string_view what);
+/// Two-space indented, for people.
+std::string pretty(const bj::value& value);
+
+namespace detail {
+
+template <class T>
+struct is_optional : std::false_type {};
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+template <class T>
+struct is_vector : std::false_type {};
+template <class T, class A>
+struct is_vector<std::vector<T, A>> : std::true_type {};
+template <class T>
+struct is_map : std::false_type {};
+template <class V, class C, class A>
+struct is_map<std::map<std::string, V, C, A>> : std::true_type {};
+template <class T>
+struct is_strong : std::false_type {};
+template <class Tag>
+struct is_strong<StrongString<Tag>> : std::true_type {};
+
+[[noreturn]] inline void refuse(const std::string& path, std::string_view expected) {
+  throw Error(ErrorKind::invalid, path + ": expected " + std::string(expected));
+}
+
+std::string_view strip_underscore(std::string_view name);
+
+template <class T>
+void read(const bj::value& value, T& out, const std::string& path, Unknown unknown);
+
+template <class T>
+bj::value write(const T& in);
+
+template <class T>
+void read_struct(const bj::value& value, T& out, const std::string& path, Unknown unknown) {
+  const auto* object = value.if_object();
+  if (object == nullptr) refuse(path, "an object");
+  using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+  std::size_t known = 0;
+  boost::mp11::mp_for_each<Members>([&](auto member) {
+    std::string_view name = strip_underscore(member.name);
+    if (const auto* found = object->if_contains(name)) {
+      ++known;
+      read(*found, out.*member.pointer, path + "." + std::string(name), unknown);
+    }
+  });
+  if (unknown == Unknown::refuse && known != object->size()) {
+    for (const auto& [key, ignored] : *object) {
+      bool found = false;
+      boost::mp11::mp_for_each<Members>([&](auto member) { found = found || strip_underscore(member.name) == key; });
+      if (!found) throw Error(ErrorKind::invalid, path + ": unknown key '" + std::string(key) + "'");
+    }
+  }
+}
+
+template <class T>
+void read(const bj::value& value, T& out, const std::string& path, Unknown unknown) {
+  if constexpr (std::is_same_v<T, bj::value>) {
+    out = value;
+  } else if constexpr (std::is_same_v<T, bj::object>) {
+    if (!value.is_object()) refuse(path, "an object");
+    out = value.get_object();
+  } else if constexpr (is_optional<T>::value) {
+    if (value.is_null()) {
+      out.reset();
+      return;
+    }
+    typename T::value_type inner{};
+    read(value, inner, path, unknown);
+    out = std::move(inner);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!value.is_bool()) refuse(path, "true or false");
+    out = value.get_bool();
+  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::filesystem::path>) {
+    if (!value.is_string()) refuse(path, "a string");
+    out = T(std::string(value.get_string()));
+  } else if constexpr (is_strong<T>::value) {
+    if (!value.is_string()) refuse(path, "a string");
+    out = T(std::string(value.get_string()));
+  } else if constexpr (std::is_same_v<T, Timestamp>) {
+    auto time = value.is_string() ? from_rfc3339(std::string_view(value.get_string())) : std::nullopt;
+    if (!time) refuse(path, "an RFC 3339 time");
+    out = *time;
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    if (!value.is_int64()) refuse(path, "a duration in nanoseconds");
+    out = Duration(value.get_int64());
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!value.is_number()) refuse(path, "a number");
+    out = value.to_number<T>();
+  } else if constexpr (std::is_integral_v<T>) {
+    boost::json::error_code failed;
+    if (!value.is_number()) refuse(path, "a number");
+    out = value.to_number<T>(failed);
+    if (failed) refuse(path, "a whole number in range");
+  } else if constexpr (std::is_enum_v<T>) {
+    if (!value.is_string()) refuse(path, "a string");
+    bool found = false;
+    std::string names;
+    boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto enumerator) {
+      auto name = strip_underscore(enumerator.name);
+      names += (names.empty() ? "" : ", ") + std::string(name);
+      if (name == std::string_view(value.get_string())) {
+        out = enumerator.value;
+        found = true;
+      }
+    });
+    if (!found) refuse(path, "one of " + names);
+  } else if constexpr (is_vector<T>::value) {
+    if (value.is_null()) {
+      out.clear();
+      return;
+    }
+    const auto* array = value.if_array();
+    if (array == nullptr) refuse(path, "an array");
+    out.clear();
+    out.reserve(array->size());
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      typename T::value_type element{};
+      read((*array)[i], element, path + "[" + std::to_string(i) + "]", unknown);
+      out.push_back(std::move(element));
+    }
+  } else if constexpr (is_map<T>::value) {
+    if (value.is_null()) {
+      out.clear();
+      return;
+    }
+    const auto* object = value.if_object();
+    if (object == nullptr) refuse(path, "an object");
+    out.clear();
+    for (const auto& [key, element] : *object)
+      read(element, out[std::string(key)], path + "." + std::string(key), unknown);
+  } else {
+    static_assert(boost::describe::has_describe_members<T>::value, "describe this type with BOOST_DESCRIBE_STRUCT");
+    read_struct(value, out, path, unknown);
+  }
+}
+
+template <class T>
+bj::value write(const T& in) {
+  if constexpr (std::is_same_v<T, bj::value> || std::is_same_v<T, bj::object>) {
+    return in;
+  } else if constexpr (is_optional<T>::value) {
+    return in ? write(*in) : bj::value(nullptr);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return bj::value(in);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return bj::value(in);
+  } else if constexpr (std::is_same_v<T, std::filesystem::path>) {
+    return bj::value(in.string());
+  } else if constexpr (is_strong<T>::value) {
+    return bj::value(in.str());
+  } else if constexpr (std::is_same_v<T, Timestamp>) {
+    return bj::value(to_rfc3339(in));
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    return bj::value(static_cast<std::int64_t>(in.count()));
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    return bj::value(in);
+  } else if constexpr (std::is_enum_v<T>) {
+    std::string_view found;
+    boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto enumerator) {
+      if (enumerator.value == in) found = strip_underscore(enumerator.name);
+    });
+    return bj::value(found);
+  } else if constexpr (is_vector<T>::value) {
+    bj::array array;
+    array.reserve(in.size());
+    for (const auto& element : in) array.push_back(write<typename T::value_type>(element));
+    return array;
+  } else if constexpr (is_map<T>::value) {
+    bj::object object;
+    for (const auto& [key, element] : in) object.emplace(key, write(element));
+    return object;
+  } else {
+    static_assert(boost::describe::has_describe_members<T>::value, "describe this type with BOOST_DESCRIBE_STRUCT");
+    bj::object object;
+    using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+    boost::mp11::mp_for_each<Members>([&](auto member) {
+      const auto& field = in.*member.pointer;
+      if constexpr (is_optional<std::decay_t<decltype(field)>>::value) {
+        if (!field) return;
+      }
+      object.emplace(strip_underscore(member.name), write(field));
+    });
+    return object;
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+bj::value to(const T& in) {
+  return detail::write(in);
+}
+
+template <class T>
+std::string to_text(const T& in) {
+  return bj::serialize(detail::write(in));
+}
+
+/// Throws Error (invalid) with the path of what is wrong.
+template <class T>
+T from(const bj::value& value, Unknown unknown = Unknown::ignore) {
+  T out{};
+  detail::read(value, out, "$", unknown);
+  return out;
+}
+
+template <class T>
+T from_text(std::string_view text, std::string_view what, Unknown unknown = Unknown::ignore) {
+  try {
+    return from<T>(parse(text, what), unknown);
+  } catch (Error& error) {
+    throw error.within(what);
+  }
+}
+
+/// The name of a described enumerator.
+template <class E>
+std::string name_of(E value) {
+  return std::string(detail::write(value).as_string());
+}
+
+}  // namespace gantry::json

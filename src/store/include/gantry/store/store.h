@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/// The store module owns the one SQLite database of a data directory: WAL, synchronous=FULL, foreign keys on.
+/// What must survive is written here, in one transaction, before it is acted upon.
+namespace gantry::store {
+
+/// A module's tables: version 1 first. Migrations only grow; a database that is newer than the program is refused.
+struct Schema {
+  std::string module;                   ///< "engine", "image", ...
+  std::vector<std::string> migrations;  ///< SQL scripts; index 0 makes version 1
+};
+
+class Row;
+class Transaction;
+
+/// Thread-safe: one connection behind one mutex, because SQLite has one writer anyway and transactions here last
+/// microseconds. (The mutex is the exception to "no locks": blocking modules run on pool threads.)
+class Database {
+ public:
+  /// Opens or creates; applies the migrations of all schemas. Throws Error.
+  Database(const std::filesystem::path& file, const std::vector<Schema>& schemas);
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();
+
+  /// Runs `body` in one IMMEDIATE transaction: committed (durably) when it returns, rolled back when it throws.
+  /// Not to be nested. Returns what `body` returns.
+  template <class F>
+  auto transaction(F&& body) -> std::invoke_result_t<F, Transaction&>;
+
+ private:
+  friend class Transaction;
+  void begin();
+  void commit();
+  void rollback() noexcept;
+  void migrate(const Schema& schema);
+
+  sqlite3* handle_ = nullptr;
+  std::mutex mutex_;
+  struct Cache;
+  std::unique_ptr<Cache> cache_;  ///< prepared statements by their text
+};
+
+/// What may be bound and read: integers, text, and NULL through std::optional.
+class Value {
+ public:
+  Value(std::int64_t number) : kind_(Kind::number), number_(number) {}
+  Value(int number) : Value(static_cast<std::int64_t>(number)) {}
+  Value(std::uint64_t number) : Value(static_cast<std::int64_t>(number)) {}
+  Value(bool flag) : Value(static_cast<std::int64_t>(flag)) {}
+  Value(std::string text) : kind_(Kind::text), text_(std::move(text)) {}
+  Value(std::string_view text) : Value(std::string(text)) {}
+  Value(const char* text) : Value(std::string(text)) {}
+  Value(std::nullopt_t) : kind_(Kind::null) {}
+  template <class T>
+  Value(const std::optional<T>& value) : Value(value ? Value(*value) : Value(std::nullopt)) {}
+
+ private:
+  friend class Transaction;
+  enum class Kind { null, number, text };
+  Kind kind_;
+  std::int64_t number_ = 0;
+  std::string text_;
+};
+
+/// One row of a result; valid only inside the callback it is given to. Columns count from 0.
+class Row {
+ public:
+  explicit Row(sqlite3_stmt* statement) : statement_(statement) {}
+  std::int64_t number(int column) const;
+  std::string text(int column) const;
+  bool is_null(int column) const;
+
+ private:
+  sqlite3_stmt* statement_;
+};
+
+class Transaction {
+ public:
+  explicit Transaction(Database& database) : database_(database) {}
+  /// Runs one statement; returns the number of changed rows. A UNIQUE or FOREIGN KEY violation is an Error (conflict).
+  int run(std::string_view sql, const std::vector<Value>& values = {});
+  /// Calls `each` for every row.
+  void query(std::string_view sql, const std::vector<Value>& values, const std::function<void(const Row&)>& each);
+  /// The first column of the first row.
+  std::optional<std::string> text(std::string_view sql, const std::vector<Value>& values = {});
+  std::optional<std::int64_t> number(std::string_view sql, const std::vector<Value>& values = {});
+
+ private:
+  Database& database_;
+};
+
+template <class F>
+auto Database::transaction(F&& body) -> std::invoke_result_t<F, Transaction&> {
+  std::lock_guard lock(mutex_);
+  begin();
+  Transaction transaction(*this);
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<F, Transaction&>>) {
+      body(transaction);
+      commit();
+    } else {
+      auto result = body(transaction);
+      commit();
+      return result;
+    }
+  } catch (...) {
+    rollback();
+    throw;
+  }
+}
+
+}  // namespace gantry::store

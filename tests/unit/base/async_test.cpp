@@ -1,0 +1,73 @@
+#include "gantry/base/async.h"
+
+#include <gtest/gtest.h>
+
+namespace {
+using namespace gantry;
+using namespace std::chrono_literals;
+
+template <class T>
+T run(asio::io_context& context, task<T> work) {
+  auto future = asio::co_spawn(context, std::move(work), asio::use_future);
+  context.run();
+  context.restart();
+  return future.get();
+}
+
+task<int> answer() {
+  co_await sleep_for(1ms);
+  co_return 42;
+}
+
+task<> forever() { co_await sleep_for(1h); }
+
+TEST(Async, TimeoutLetsAQuickTaskThroughAndStopsASlowOne) {
+  asio::io_context context;
+  EXPECT_EQ(run(context, with_timeout<int>("answer", 1s, answer())), 42);
+  try {
+    run(context, with_timeout<void>("ask forever", 5ms, forever()));
+    FAIL() << "no timeout";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::timeout);
+    EXPECT_EQ(error.message(), "ask forever: no answer within 5ms");
+  }
+}
+
+task<> close_scope(Scope* scope) {
+  co_await sleep_for(1ms);
+  co_await scope->close();
+}
+
+TEST(Async, ScopeStopsAndAwaitsItsTasks) {
+  asio::io_context context;
+  Scope scope(context.get_executor());
+  for (int i = 0; i < 10; ++i) scope.spawn("sleeper", forever());
+  EXPECT_EQ(scope.size(), 10u);
+  run(context, close_scope(&scope));
+  EXPECT_EQ(scope.size(), 0u);
+}
+
+task<> hold(AsyncMutex* mutex, std::vector<int>* order, int number) {
+  auto guard = co_await mutex->lock();
+  order->push_back(number);
+  co_await sleep_for(1ms);
+  order->push_back(number);
+}
+
+TEST(Async, MutexServesOneAtATimeInOrder) {
+  asio::io_context context;
+  AsyncMutex mutex(context.get_executor());
+  std::vector<int> order;
+  for (int i = 0; i < 3; ++i) asio::co_spawn(context, hold(&mutex, &order, i), asio::detached);
+  context.run();
+  EXPECT_EQ(order, (std::vector<int>{0, 0, 1, 1, 2, 2}));
+}
+
+TEST(Async, PoolReturnsResultsAndExceptions) {
+  asio::io_context context;
+  WorkerPool pool(1);
+  EXPECT_EQ(run(context, pool.run([] { return std::string("done"); })), "done");
+  EXPECT_THROW(run(context, pool.run([]() -> int { throw Error(ErrorKind::conflict, "no"); })), Error);
+}
+
+}  // namespace
