@@ -1,0 +1,273 @@
+#pragma once
+
+#include <boost/describe.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gantry/base/time.h"
+
+/// The resolved model of a stack: what is left of compose files when everything has been merged, interpolated,
+/// defaulted and checked. Plain values; json::to / stack_from_json carry it over the wire.
+namespace gantry::compose {
+
+using StringMap = std::map<std::string, std::string>;
+
+enum class Protocol { tcp, udp };
+BOOST_DESCRIBE_ENUM(Protocol, tcp, udp)
+
+/// One published port. Ranges are expanded: one Port per container port.
+struct Port {
+  std::optional<std::string> host_ip;      ///< IPv4 or IPv6 without brackets; unset: the host's default
+  std::optional<std::uint16_t> host_port;  ///< unset: any free port
+  std::uint16_t container_port = 0;
+  Protocol protocol = Protocol::tcp;
+  bool operator==(const Port&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Port, (), (host_ip, host_port, container_port, protocol))
+
+enum class MountType { bind, volume, tmpfs };
+BOOST_DESCRIBE_ENUM(MountType, bind, volume, tmpfs)
+
+enum class Propagation { rprivate, private_, rshared, shared, rslave, slave };
+BOOST_DESCRIBE_ENUM(Propagation, rprivate, private_, rshared, shared, rslave, slave)
+
+/// One mount. Targets are absolute, normalised and unique within a service.
+struct Mount {
+  MountType type = MountType::volume;
+  std::string source;  ///< bind: absolute host path; volume: key in Stack::volumes, empty: anonymous; tmpfs: empty
+  std::string target;
+  bool read_only = false;
+  Propagation propagation = Propagation::rprivate;  ///< bind only
+  bool create_host_path = false;                    ///< bind only: a missing source is made as a directory
+  bool no_copy = false;                             ///< volume only: do not fill an empty volume from the image
+  std::string subpath;                              ///< volume only: this directory inside the volume; empty: its root
+  std::optional<std::uint64_t> tmpfs_size;          ///< tmpfs only, bytes
+  std::optional<std::uint32_t> tmpfs_mode;          ///< tmpfs only, permission bits
+  StringMap tmpfs_options;  ///< tmpfs only: uid, gid, and flags such as exec, noexec with an empty value
+  bool operator==(const Mount&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Mount, (),
+                      (type, source, target, read_only, propagation, create_host_path, no_copy, subpath, tmpfs_size,
+                       tmpfs_mode, tmpfs_options))
+
+enum class DependencyCondition { service_started, service_healthy, service_completed_successfully };
+BOOST_DESCRIBE_ENUM(DependencyCondition, service_started, service_healthy, service_completed_successfully)
+
+struct Dependency {
+  DependencyCondition condition = DependencyCondition::service_started;
+  bool required = true;  ///< false: start anyway when the dependency is not there or fails
+  bool restart = false;  ///< restart this service when the dependency was recreated or restarted
+  bool operator==(const Dependency&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Dependency, (), (condition, required, restart))
+
+/// What the file says; unset members come from the image, then from the engine's defaults.
+struct HealthCheck {
+  bool disable = false;
+  std::vector<std::string> test;  ///< {"CMD", argv...} or {"CMD-SHELL", line}; empty: the image's
+  std::optional<Duration> interval;
+  std::optional<Duration> timeout;
+  std::optional<std::uint32_t> retries;
+  std::optional<Duration> start_period;
+  std::optional<Duration> start_interval;
+  bool operator==(const HealthCheck&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(HealthCheck, (), (disable, test, interval, timeout, retries, start_period, start_interval))
+
+enum class RestartCondition { no, always, on_failure, unless_stopped };
+BOOST_DESCRIBE_ENUM(RestartCondition, no, always, on_failure, unless_stopped)
+
+struct RestartPolicy {
+  RestartCondition condition = RestartCondition::no;
+  std::optional<std::uint32_t> maximum_retries;  ///< on_failure only; unset: no limit
+  bool operator==(const RestartPolicy&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(RestartPolicy, (), (condition, maximum_retries))
+
+/// How a service's image is built. The context lives at the client.
+struct Build {
+  std::filesystem::path context;     ///< absolute
+  std::filesystem::path dockerfile;  ///< absolute; empty when dockerfile_inline is set
+  std::optional<std::string> dockerfile_inline;
+  StringMap args;
+  std::optional<std::string> target;
+  StringMap labels;
+  std::vector<std::string> tags;  ///< names besides Service::image
+  bool no_cache = false;
+  bool pull = false;
+  bool operator==(const Build&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Build, (), (context, dockerfile, dockerfile_inline, args, target, labels, tags, no_cache, pull))
+
+struct Limits {
+  std::optional<std::uint64_t> memory;              ///< bytes
+  std::optional<std::uint64_t> memory_reservation;  ///< bytes
+  std::optional<std::uint64_t> memory_and_swap;     ///< bytes of both together, at least `memory`
+  bool unlimited_swap = false;
+  std::optional<double> cpus;
+  std::optional<std::uint64_t> cpu_shares;
+  std::optional<std::string> cpuset;
+  std::optional<std::uint64_t> pids;  ///< unset: the engine's default
+  bool unlimited_pids = false;
+  bool operator==(const Limits&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Limits, (),
+                      (memory, memory_reservation, memory_and_swap, unlimited_swap, cpus, cpu_shares, cpuset, pids,
+                       unlimited_pids))
+
+/// Opting out of, or tightening, the isolation that is on by default.
+struct Security {
+  bool privileged = false;
+  bool user_namespace_host = false;  ///< userns_mode: host
+  bool seccomp_unconfined = false;
+  bool no_new_privileges = true;
+  bool read_only = false;             ///< read-only root file system
+  std::vector<std::string> cap_add;   ///< upper case without CAP_, sorted; may be {"ALL"}
+  std::vector<std::string> cap_drop;  ///< the same
+  bool operator==(const Security&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Security, (),
+                      (privileged, user_namespace_host, seccomp_unconfined, no_new_privileges, read_only, cap_add,
+                       cap_drop))
+
+struct Ulimit {
+  std::optional<std::uint64_t> soft;  ///< unset: unlimited
+  std::optional<std::uint64_t> hard;
+  bool operator==(const Ulimit&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Ulimit, (), (soft, hard))
+
+struct ExtraHost {
+  std::string name;
+  std::string address;  ///< IPv4 or IPv6 without brackets, or "host-gateway"
+  bool operator==(const ExtraHost&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ExtraHost, (), (name, address))
+
+/// How a service is attached to a network; the service's own name is always an alias and is not listed.
+struct Attachment {
+  std::vector<std::string> aliases;
+  std::optional<std::string> ipv4_address;
+  std::optional<std::string> ipv6_address;
+  std::int32_t priority = 0;  ///< the highest carries the default route
+  bool operator==(const Attachment&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Attachment, (), (aliases, ipv4_address, ipv6_address, priority))
+
+struct Logging {
+  std::string driver = "local";           ///< "local" or "json-file"; both are the engine's own log
+  std::optional<std::uint64_t> max_size;  ///< bytes
+  std::optional<std::uint32_t> max_files;
+  bool operator==(const Logging&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Logging, (), (driver, max_size, max_files))
+
+enum class PullPolicy { missing, always, never, build };
+BOOST_DESCRIBE_ENUM(PullPolicy, missing, always, never, build)
+
+/// `networks`: exactly those of Service::networks. `none` and `host`: no network of the stack.
+enum class NetworkMode { networks, none, host };
+BOOST_DESCRIBE_ENUM(NetworkMode, networks, none, host)
+
+struct Service {
+  std::string name;
+  std::string image;  ///< never empty: "<stack>-<service>" when only `build` is given
+  std::optional<Build> build;
+  PullPolicy pull_policy = PullPolicy::missing;
+
+  std::optional<std::vector<std::string>> command;     ///< unset: the image's; empty: none
+  std::optional<std::vector<std::string>> entrypoint;  ///< unset: the image's; empty: none
+  StringMap environment;
+  std::optional<std::string> user;  ///< "name|uid[:group|gid]"
+  std::vector<std::string> group_add;
+  std::optional<std::string> working_dir;
+  std::optional<std::string> hostname;
+  std::optional<std::string> domainname;
+  bool init = false;
+  bool stdin_open = false;
+  bool tty = false;
+  std::optional<std::string> stop_signal;  ///< "SIGTERM" or a number
+  std::optional<Duration> stop_grace_period;
+
+  std::vector<Port> ports;
+  std::vector<Port> expose;  ///< container_port and protocol only
+  std::vector<Mount> mounts;
+  NetworkMode network_mode = NetworkMode::networks;
+  std::map<std::string, Attachment> networks;  ///< keys of Stack::networks; "default" unless said otherwise
+  std::vector<std::string> dns;
+  std::vector<std::string> dns_search;
+  std::vector<std::string> dns_options;
+  std::vector<ExtraHost> extra_hosts;
+
+  std::map<std::string, Dependency> depends_on;
+  std::optional<HealthCheck> healthcheck;
+  RestartPolicy restart;
+  std::uint32_t replicas = 1;
+  std::optional<std::string> container_name;  ///< only with at most one replica
+
+  Limits limits;
+  Security security;
+  StringMap sysctls;
+  std::map<std::string, Ulimit> ulimits;
+  std::optional<std::uint64_t> shm_size;  ///< bytes
+  std::optional<Logging> logging;
+  StringMap labels;
+  StringMap annotations;
+  std::vector<std::string> profiles;
+  bool attach = true;  ///< whether `up` shows its output
+  bool operator==(const Service&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Service, (),
+                      (name, image, build, pull_policy, command, entrypoint, environment, user, group_add, working_dir,
+                       hostname, domainname, init, stdin_open, tty, stop_signal, stop_grace_period, ports, expose,
+                       mounts, network_mode, networks, dns, dns_search, dns_options, extra_hosts, depends_on,
+                       healthcheck, restart, replicas, container_name, limits, security, sysctls, ulimits, shm_size,
+                       logging, labels, annotations, profiles, attach))
+
+struct AddressPool {
+  std::string subnet;  ///< CIDR
+  std::optional<std::string> gateway;
+  std::optional<std::string> ip_range;
+  bool operator==(const AddressPool&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(AddressPool, (), (subnet, gateway, ip_range))
+
+struct Network {
+  std::string name;  ///< the network's own name: "<stack>_<key>" unless the file names it
+  bool external = false;
+  bool internal = false;
+  bool enable_ipv6 = false;
+  bool attachable = false;
+  std::vector<AddressPool> pools;
+  StringMap labels;
+  bool operator==(const Network&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Network, (), (name, external, internal, enable_ipv6, attachable, pools, labels))
+
+struct Volume {
+  std::string name;  ///< the volume's own name: "<stack>_<key>" unless the file names it
+  bool external = false;
+  std::string driver = "local";
+  StringMap driver_opts;
+  StringMap labels;
+  bool operator==(const Volume&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Volume, (), (name, external, driver, driver_opts, labels))
+
+/// One application. Services are those that the active profiles enable; networks and volumes are those declared.
+struct Stack {
+  std::string name;
+  std::filesystem::path working_directory;  ///< absolute: what relative paths of the file were resolved against
+  std::map<std::string, Service> services;
+  std::map<std::string, Network> networks;
+  std::map<std::string, Volume> volumes;
+  bool operator==(const Stack&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Stack, (), (name, working_directory, services, networks, volumes))
+
+}  // namespace gantry::compose
