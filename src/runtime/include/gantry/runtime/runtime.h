@@ -1,0 +1,186 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gantry/base/async.h"
+#include "gantry/base/fd.h"
+#include "gantry/base/ids.h"
+#include "gantry/base/process.h"
+#include "gantry/base/stream.h"
+#include "gantry/base/time.h"
+
+/// The runtime module owns the running side of a container: shim, mounts, OCI bundle, OCI runtime, cgroup, standard
+/// streams and their log file. It knows nothing of images, networks or names.
+///
+/// One `gantry-shim` per container outlives the daemon. The shim lives in a private mount namespace in which the root
+/// file system and the id-mapped mounts are made, so that no mount is ever visible on the host and all of them are
+/// gone when the last process is. Exit status: the shim writes it durably to `<state_dir>/exit.json` before it ends.
+///
+///   create: shim, mounts, `crun create`  ->  (engine plugs in the network by `netns`)  ->  start: `crun start`
+///   -> the program runs -> exit recorded -> remove: everything released, idempotent
+namespace gantry::runtime {
+
+struct IdRange {
+  std::uint32_t host = 0;  ///< first id on the host
+  std::uint32_t size = 65536;
+};
+
+/// One mount of the container's plan, in order. Paths on the host are resolved by the shim without following links
+/// in the last component; targets are resolved inside the root.
+struct PlannedMount {
+  enum class Kind { bind, tmpfs };
+  Kind kind = Kind::bind;
+  std::string source;  ///< bind: absolute host path (a volume's directory, a file)
+  std::string target;
+  bool read_only = false;
+  bool id_mapped = true;  ///< bind: ownership on disk appears natural inside (needs a private user namespace)
+  std::optional<std::uint64_t> size;
+  std::optional<std::uint32_t> mode;
+};
+
+struct Plan {
+  ContainerId id;
+  std::vector<std::filesystem::path> layers;  ///< lowest first; unpacked directories
+  std::filesystem::path upper;                ///< writable layer; made when it is not there
+  std::filesystem::path work;                 ///< overlayfs work directory, same file system as upper
+  bool read_only_root = false;
+  std::vector<PlannedMount> mounts;
+
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;  ///< complete: PATH, HOSTNAME, TERM where wanted
+  std::string working_dir = "/";
+  std::uint32_t uid = 0;  ///< inside; the engine has resolved names against the image's passwd
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;
+  std::string hostname;
+  bool tty = false;
+  bool open_stdin = false;
+  bool init = false;
+
+  std::optional<IdRange> user_namespace;  ///< unset: the host's
+  bool default_seccomp = true;
+  bool no_new_privileges = true;
+  bool privileged = false;
+  bool mask_paths = true;
+  std::vector<std::string> capabilities;  ///< final set, "CAP_..." (see default_capabilities)
+  std::map<std::string, std::string> sysctls;
+
+  struct Limit {
+    std::string name;  ///< "RLIMIT_NOFILE"
+    std::uint64_t soft = 0;
+    std::uint64_t hard = 0;
+  };
+  std::vector<Limit> rlimits;
+  std::optional<std::uint64_t> memory, memory_swap, memory_reservation, cpu_shares, shm_size;
+  std::optional<double> cpus;
+  std::optional<std::string> cpuset;
+  std::optional<std::int64_t> pids;
+
+  std::filesystem::path state_dir;  ///< under the data directory: exit.json and the log live here
+  std::uint64_t log_max_size = 10u << 20;
+  int log_max_files = 3;
+};
+
+/// Docker's well-known default capability set, "CAP_..." names.
+const std::vector<std::string>& default_capabilities();
+/// All capabilities this kernel has, "CAP_..." names.
+std::vector<std::string> all_capabilities();
+
+struct Created {
+  pid_t pid = 0;  ///< the container's init, on the host
+  Fd netns;       ///< its network namespace (owned by its user namespace), to plug links into
+};
+
+struct ExecPlan {
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  std::string working_dir;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;
+  bool tty = false;
+  bool open_stdin = false;
+  bool no_new_privileges = true;
+  std::vector<std::string> capabilities;
+};
+
+/// A running exec. Destroying it detaches; the program goes on until it ends or its container does.
+class ExecProcess {
+ public:
+  virtual ~ExecProcess() = default;
+  virtual pid_t pid() const = 0;
+  virtual std::unique_ptr<StdioSession> session() = 0;  ///< once
+  virtual task<> resize(std::uint16_t rows, std::uint16_t columns) = 0;
+  virtual task<ExitStatus> wait() = 0;
+  virtual void signal(int number) = 0;
+};
+
+struct ExitRecord {
+  ExitStatus status;
+  Timestamp time{};
+};
+
+/// What `adopt` found after a restart of the daemon.
+struct Adopted {
+  enum class What { created, running, exited, gone };
+  What what = What::gone;  ///< gone: no shim and no exit record (killed, or the machine rebooted)
+  pid_t pid = 0;
+  std::optional<ExitRecord> exit;
+};
+
+struct Usage {
+  std::uint64_t memory = 0, memory_limit = 0, cpu_nanos = 0, pids = 0;
+};
+
+struct Config {
+  std::filesystem::path shim;         ///< gantry-shim's path
+  std::filesystem::path crun;         ///< the OCI runtime's path
+  std::filesystem::path init;         ///< catatonit's path
+  std::filesystem::path run_dir;      ///< sockets, bundles, OCI runtime state: <run_dir>/containers/<id>/...
+  std::string instance;               ///< short, unique per data directory: names cgroups "gantry-<instance>"
+};
+
+class Runtime {
+ public:
+  Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config);
+  ~Runtime();
+
+  /// Everything but the user's program. On failure nothing is left behind. Error not_found when argv[0] is not in
+  /// the image, invalid for what the OCI runtime refuses.
+  task<Created> create(Plan plan);
+  /// Executes the user's program.
+  task<> start(ContainerId id);
+  /// Finds the container again after a restart of the daemon; never throws for "not there".
+  task<Adopted> adopt(ContainerId id, std::filesystem::path state_dir);
+  /// Waits for the exit of a created or adopted container. If the shim was killed, everything of the container is
+  /// killed too and the answer is 137, signaled.
+  task<ExitRecord> wait(ContainerId id);
+  /// To the container's init only.
+  task<> signal(ContainerId id, int number);
+  /// SIGKILL to every process of the container's cgroup, until it is empty.
+  task<> kill_all(ContainerId id);
+  /// Releases shim, cgroup, sockets, bundle; kills what still runs. Idempotent; works without the shim.
+  task<> remove(ContainerId id);
+
+  task<std::unique_ptr<StdioSession>> attach(ContainerId id);
+  task<> resize(ContainerId id, std::uint16_t rows, std::uint16_t columns);
+  task<std::unique_ptr<ExecProcess>> exec(ContainerId id, ExecPlan plan);
+  task<Usage> usage(ContainerId id);
+
+  /// Ids that have a shim, bundle or cgroup left in this instance; what the engine does not know it removes.
+  std::vector<ContainerId> leftovers() const;
+  /// Removes the instance's own empty cgroups and directories. Called when the daemon ends with nothing running.
+  void cleanup_instance() noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gantry::runtime
