@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -8,6 +7,7 @@
 #include <string_view>
 
 #include "gantry/base/async.h"
+#include "gantry/base/stream.h"
 
 namespace gantry::http {
 
@@ -25,18 +25,10 @@ class ByteStream {
   virtual void close() = 0;
 };
 
-/// Which stream of a process a frame belongs to.
-enum class StreamId : std::uint8_t { stdin_, stdout_, stderr_ };
-
 /// Several streams over one connection, as the Docker Engine API frames them: 8 bytes {stream, 0, 0, 0, length as
 /// big-endian u32}, then the data.
-std::string frame_header(StreamId stream, std::uint32_t length);
-std::string frame(StreamId stream, std::string_view data);
-
-struct Frame {
-  StreamId stream = StreamId::stdout_;
-  std::string data;
-};
+std::string frame_header(StdStream stream, std::uint32_t length);
+std::string frame(StdStream stream, std::string_view data);
 
 /// Takes frames out of a byte sequence that arrives in pieces of any size.
 class FrameParser {
@@ -45,7 +37,7 @@ class FrameParser {
   void feed(std::string_view bytes) { pending_.append(bytes); }
   /// The next complete frame; nullopt when more bytes are needed. Throws Error (invalid) for an unknown stream or a
   /// frame over the limit.
-  std::optional<Frame> next();
+  std::optional<Chunk> next();
   /// True in the middle of a frame: an end of input here is a broken connection.
   bool partial() const { return !pending_.empty(); }
 
