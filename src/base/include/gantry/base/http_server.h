@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gantry/base/async.h"
 #include "gantry/base/http_message.h"
@@ -18,11 +19,12 @@
 /// An HTTP/1.1 server: one coroutine per connection, all of them in one Scope on the given executor's thread.
 namespace gantry::http {
 
-/// Who is at the other end of a unix socket (SO_PEERCRED): the process that connected.
+/// Who is at the other end of a unix socket (SO_PEERCRED, SO_PEERGROUPS): the process that connected, as it was then.
 struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> groups;  ///< supplementary
 };
 
 struct Request {
@@ -62,6 +64,17 @@ class Exchange {
   virtual bool answered() const = 0;
 };
 
+/// An Error with an HTTP status that no ErrorKind has: 405, 408, 413, 426, 431.
+class StatusError : public Error {
+ public:
+  StatusError(int status, ErrorKind kind, std::string message, std::string fix = {})
+      : Error(kind, std::move(message), std::move(fix)), status_(status) {}
+  int status() const { return status_; }
+
+ private:
+  int status_;
+};
+
 using Handler = std::function<task<>(Exchange& exchange)>;
 
 struct UnixEndpoint {
@@ -72,7 +85,7 @@ struct UnixEndpoint {
 };
 
 struct ServerLimits {
-  std::size_t head = 16u << 10;             ///< request line and fields; more is 431
+  std::size_t head = 64u << 10;             ///< request line and fields; more is 431
   std::size_t connections = 1024;           ///< one more is answered with 503
   std::chrono::seconds head_timeout{10};    ///< from the first byte to the end of the head; then 408
   std::chrono::seconds idle_timeout{75};    ///< between requests on a connection kept alive
