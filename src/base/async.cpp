@@ -1,5 +1,7 @@
 #include "gantry/base/async.h"
 
+#include <boost/asio/experimental/parallel_group.hpp>
+
 #include <unordered_map>
 
 #include "gantry/base/log.h"
@@ -103,6 +105,32 @@ void AsyncMutex::unlock() {
   auto next = waiting_.front();
   waiting_.erase(waiting_.begin());
   next->set();  // `locked_` stays true: ownership passes to the next waiter
+}
+
+namespace {
+
+task<> report_to(task<> work, std::exception_ptr* failure) {
+  try {
+    co_await std::move(work);
+  } catch (...) {
+    if (!*failure) *failure = std::current_exception();
+  }
+}
+
+}  // namespace
+
+task<> all(std::vector<task<>> work) {
+  if (work.empty()) co_return;
+  auto executor = co_await asio::this_coro::executor;
+  std::exception_ptr failure;
+  using Operation = decltype(asio::co_spawn(executor, report_to(std::move(work[0]), &failure), asio::deferred));
+  std::vector<Operation> operations;
+  operations.reserve(work.size());
+  for (auto& one : work)
+    operations.push_back(asio::co_spawn(executor, report_to(std::move(one), &failure), asio::deferred));
+  auto group = asio::experimental::make_parallel_group(std::move(operations));
+  co_await group.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
+  if (failure) std::rethrow_exception(failure);
 }
 
 bool is_cancellation(std::exception_ptr failure) {

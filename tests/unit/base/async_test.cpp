@@ -63,6 +63,21 @@ TEST(Async, MutexServesOneAtATimeInOrder) {
   EXPECT_EQ(order, (std::vector<int>{0, 0, 1, 1, 2, 2}));
 }
 
+task<> count(int* done, bool fail) {
+  co_await sleep_for(1ms);
+  ++*done;
+  if (fail) throw Error(ErrorKind::conflict, "one of them failed");
+}
+
+TEST(Async, AllWaitsForEveryTaskAndPassesTheFailureOn) {
+  asio::io_context context;
+  int done = 0;
+  std::vector<task<>> work;
+  for (int i = 0; i < 5; ++i) work.push_back(count(&done, i == 0));
+  EXPECT_THROW(run(context, all(std::move(work))), Error);
+  EXPECT_EQ(done, 5);
+}
+
 TEST(Async, PoolReturnsResultsAndExceptions) {
   asio::io_context context;
   WorkerPool pool(1);

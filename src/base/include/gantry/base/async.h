@@ -142,6 +142,9 @@ class AsyncMutex {
   std::vector<std::shared_ptr<Event>> waiting_;
 };
 
+/// Runs all tasks side by side and waits for every one; then throws the first failure, if there was one.
+task<> all(std::vector<task<>> work);
+
 /// True for an exception that only means "this task was cancelled".
 bool is_cancellation(std::exception_ptr failure);
 /// One line for a log or an answer, whatever was thrown.
