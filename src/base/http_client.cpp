@@ -138,6 +138,19 @@ task<> send_chunks(std::shared_ptr<Wire> wire, BodyProducer producer) {
 
 }  // namespace
 
+ClientRequest make_request(std::string method, std::string path) {
+  ClientRequest request;
+  request.method = std::move(method);
+  request.path = std::move(path);
+  return request;
+}
+
+ClientRequest make_request(std::string method, std::string path, std::string json_body) {
+  auto request = make_request(std::move(method), std::move(path));
+  request.body = std::move(json_body);
+  return request;
+}
+
 Response::Response(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Response::Response(Response&&) noexcept = default;
 Response& Response::operator=(Response&&) noexcept = default;

@@ -51,8 +51,8 @@ class Connection {
 
   task<> serve() {
     peer_ = peer_of(wire_->socket);
-    while (co_await serve_request()) {
-    }
+    bool more = true;
+    while (more) more = co_await serve_request();
   }
 
  private:

@@ -29,6 +29,10 @@ struct ClientRequest {
   std::string content_type = std::string(kJson);
 };
 
+/// A request as a function's result: g++ 12 destroys a braced temporary inside a co_await expression twice.
+ClientRequest make_request(std::string method, std::string path);
+ClientRequest make_request(std::string method, std::string path, std::string json_body);
+
 /// An answer whose body is read as it arrives. Destroying it closes the connection.
 class Response {
  public:
