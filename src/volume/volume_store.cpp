@@ -1,0 +1,161 @@
+#include "gantry/volume/volume_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <set>
+
+#include "gantry/base/error.h"
+#include "gantry/base/files.h"
+#include "gantry/base/json.h"
+#include "gantry/base/log.h"
+
+// The row comes first when a volume is made and goes first when it is removed, so that a crash leaves at worst a row
+// that is not filled (its directory is made again by `ensure`) or a directory without a row (`recover` removes it).
+namespace gantry::volume {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kColumns = "name, project, labels, anonymous, created";
+// Not a valid volume name, so it cannot meet one.
+constexpr std::string_view kTrash = ".trash";
+
+VolumeInfo to_info(const store::Row& row, const fs::path& root) {
+  VolumeInfo info;
+  info.name = row.text(0);
+  info.project = row.text(1);
+  info.labels = json::from_text<std::map<std::string, std::string>>(row.text(2), "volume " + info.name);
+  info.anonymous = row.number(3) != 0;
+  info.created = from_rfc3339(row.text(4)).value_or(Timestamp{});
+  info.path = (root / info.name / "data").string();
+  return info;
+}
+
+std::optional<VolumeInfo> find(store::Transaction& t, const std::string& name, const fs::path& root) {
+  std::optional<VolumeInfo> out;
+  t.query("SELECT " + std::string(kColumns) + " FROM volumes WHERE name=?", {name},
+          [&](const store::Row& row) { out = to_info(row, root); });
+  return out;
+}
+
+[[noreturn]] void not_there(const std::string& name) {
+  throw Error(ErrorKind::not_found, "volume \"" + name + "\" does not exist");
+}
+
+std::string users_of(store::Transaction& t, const std::string& name) {
+  std::string out;
+  t.query("SELECT container FROM volume_users WHERE volume=? ORDER BY container", {name}, [&](const store::Row& row) {
+    out += (out.empty() ? "" : ", ") + row.text(0).substr(0, 12);
+  });
+  return out;
+}
+
+}  // namespace
+
+store::Schema schema() {
+  return {"volume",
+          {R"(
+CREATE TABLE volumes(
+  name TEXT PRIMARY KEY, project TEXT NOT NULL, labels TEXT NOT NULL, anonymous INTEGER NOT NULL,
+  created TEXT NOT NULL, filled INTEGER NOT NULL) STRICT;
+CREATE TABLE volume_users(
+  volume TEXT NOT NULL REFERENCES volumes(name), container TEXT NOT NULL, PRIMARY KEY(volume, container)) STRICT;
+CREATE INDEX volume_users_container ON volume_users(container);
+)"}};
+}
+
+VolumeStore::VolumeStore(store::Database& database, fs::path root) : database_(database), root_(std::move(root)) {
+  make_directories(root_, 0711);
+}
+
+VolumeInfo VolumeStore::ensure(const std::string& name, std::map<std::string, std::string> labels, bool anonymous,
+                               bool* fresh) {
+  require_valid_name("volume", name);
+  bool unfilled = false;
+  auto info = database_.transaction([&](store::Transaction& t) {
+    t.run("INSERT OR IGNORE INTO volumes VALUES(?, 'default', ?, ?, ?, 0)",
+          {name, json::to_text(labels), anonymous, to_rfc3339(now())});
+    unfilled = t.number("SELECT filled FROM volumes WHERE name=?", {name}) == 0;
+    return *find(t, name, root_);
+  });
+  make_directories(info.path, 0755);
+  if (unfilled) {
+    sync_directory(root_ / name);
+    sync_directory(root_);
+  }
+  if (fresh != nullptr) *fresh = unfilled;
+  return info;
+}
+
+void VolumeStore::filled(const std::string& name) {
+  int changed = database_.transaction(
+      [&](store::Transaction& t) { return t.run("UPDATE volumes SET filled=1 WHERE name=?", {name}); });
+  if (changed == 0) not_there(name);
+}
+
+VolumeInfo VolumeStore::inspect(const std::string& name) const {
+  auto info = database_.transaction([&](store::Transaction& t) { return find(t, name, root_); });
+  if (!info) not_there(name);
+  return *info;
+}
+
+std::vector<VolumeInfo> VolumeStore::list() const {
+  return database_.transaction([&](store::Transaction& t) {
+    std::vector<VolumeInfo> out;
+    t.query("SELECT " + std::string(kColumns) + " FROM volumes ORDER BY name", {},
+            [&](const store::Row& row) { out.push_back(to_info(row, root_)); });
+    return out;
+  });
+}
+
+void VolumeStore::use(const std::string& name, const ContainerId& container) {
+  database_.transaction([&](store::Transaction& t) {
+    if (!find(t, name, root_)) not_there(name);
+    t.run("INSERT OR IGNORE INTO volume_users VALUES(?, ?)", {name, container.str()});
+  });
+}
+
+void VolumeStore::unuse(const ContainerId& container) {
+  database_.transaction(
+      [&](store::Transaction& t) { t.run("DELETE FROM volume_users WHERE container=?", {container.str()}); });
+}
+
+std::vector<std::string> VolumeStore::anonymous_of(const ContainerId& container) const {
+  return database_.transaction([&](store::Transaction& t) {
+    std::vector<std::string> out;
+    t.query(
+        "SELECT name FROM volumes JOIN volume_users ON volume=name WHERE container=? AND anonymous=1 AND NOT EXISTS"
+        "(SELECT 1 FROM volume_users other WHERE other.volume=name AND other.container<>?) ORDER BY name",
+        {container.str(), container.str()}, [&](const store::Row& row) { out.push_back(row.text(0)); });
+    return out;
+  });
+}
+
+void VolumeStore::remove(const std::string& name) {
+  // The directory leaves its name inside the transaction's lock, so that a volume made again at once under the same
+  // name cannot lose its directory to this removal. A rename that fails rolls the row back.
+  fs::path trash = root_ / (std::string(kTrash) + "-" + random_hex(12));
+  database_.transaction([&](store::Transaction& t) {
+    if (!find(t, name, root_)) not_there(name);
+    if (auto users = users_of(t, name); !users.empty())
+      throw Error(ErrorKind::conflict, "volume \"" + name + "\" is used by container " + users,
+                  "remove the container first, with 'gantry rm'");
+    t.run("DELETE FROM volumes WHERE name=?", {name});
+    if (::rename((root_ / name).c_str(), trash.c_str()) < 0 && errno != ENOENT) throw_errno("remove volume " + name);
+  });
+  remove_tree(trash);
+}
+
+void VolumeStore::recover() {
+  std::set<std::string> known;
+  for (const auto& info : list()) known.insert(info.name);
+  for (const auto& entry : fs::directory_iterator(root_)) {
+    auto name = entry.path().filename().string();
+    if (known.contains(name)) continue;
+    log::info("volume {}: removing a directory that no volume owns", name);
+    remove_tree(entry.path());
+  }
+}
+
+}  // namespace gantry::volume
