@@ -21,6 +21,7 @@
 #include "gantry/base/error.h"
 #include "gantry/base/fd.h"
 #include "gantry/base/files.h"
+#include "gantry/host/checks.h"
 
 namespace gantry::host {
 namespace {

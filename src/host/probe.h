@@ -20,7 +20,4 @@ std::string try_id_mapped_mount(const std::filesystem::path& directory);
 /// Whether the running kernel has `module` built in, loaded, or loadable.
 bool kernel_has(std::string_view file_system_or_module);
 
-/// Where `program` is in PATH (with the sbin directories added); empty: nowhere.
-std::filesystem::path find_program(std::string_view program);
-
 }  // namespace gantry::host

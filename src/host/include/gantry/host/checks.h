@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// The host module checks the machine: what `gantry doctor` prints and what `gantryd` refuses to start without, in the
@@ -32,5 +33,8 @@ std::vector<Finding> check_host(const Places& places);
 enum class CgroupMode { pure_v2, hybrid, v1, none };
 BOOST_DESCRIBE_ENUM(CgroupMode, pure_v2, hybrid, v1, none)
 CgroupMode cgroup_mode();
+
+/// Where `program` is in PATH (with the sbin directories added); empty: nowhere.
+std::filesystem::path find_program(std::string_view program);
 
 }  // namespace gantry::host

@@ -1,0 +1,180 @@
+#include "daemon.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+
+#include "gantry/api/access.h"
+#include "gantry/api/api.h"
+#include "gantry/api/audit.h"
+#include "gantry/base/files.h"
+#include "gantry/base/http_server.h"
+#include "gantry/base/log.h"
+#include "gantry/build/builder.h"
+#include "gantry/content/content_store.h"
+#include "gantry/engine/build_executor.h"
+#include "gantry/engine/engine.h"
+#include "gantry/host/checks.h"
+#include "gantry/image/image_store.h"
+#include "gantry/network/network_manager.h"
+#include "gantry/platform/stack_manager.h"
+#include "gantry/runtime/runtime.h"
+#include "gantry/store/store.h"
+#include "gantry/volume/volume_store.h"
+#include "instance.h"
+
+namespace gantry::daemon {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kWorkers = 8;
+
+std::vector<store::Schema> schemas() {
+  return {image::schema(), volume::schema(), network::schema(), build::schema(), engine::schema(), platform::schema()};
+}
+
+void require_host(const Options& options) {
+  std::vector<gantry::Finding> missing;
+  for (const auto& finding : host::check_host({options.data_dir, options.run_dir}))
+    if (finding.verdict == host::Verdict::failure)
+      missing.push_back({.place = {}, .message = finding.check + ": " + finding.found + "; " + finding.fix});
+  if (!missing.empty())
+    throw Error(ErrorKind::unavailable, "this host cannot run containers yet", std::move(missing), "run 'gantry doctor'");
+}
+
+// Many containers need many descriptors. The soft limit may always be raised to the hard one.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) log::warn("the limit of open files stays where it is");
+}
+
+// Everything the daemon is made of, bottom to top; destroyed top to bottom.
+struct Daemon {
+  Daemon(const Options& options, asio::any_io_executor executor)
+      : data_lock(claim(options.data_dir, 0711)),
+        run_lock(claim(options.run_dir, 0755)),
+        instance(instance_name(options.data_dir)),
+        pool(kWorkers),
+        database(options.data_dir / "gantry.db", schemas()),
+        content(options.data_dir / "content"),
+        images(database, content, options.data_dir / "layers"),
+        volumes(database, options.data_dir / "volumes"),
+        networks(executor, pool, database, instance),
+        runtime(executor, pool,
+                {.shim = find_own_program("gantry-shim"),
+                 .crun = host::find_program("crun"),
+                 .init = host::find_program("catatonit"),
+                 .run_dir = options.run_dir,
+                 .instance = instance}),
+        engine({executor, pool, database, images, networks, volumes, runtime}, options.data_dir, options.run_dir),
+        build_executor(engine),
+        builder(pool, database, images, build_executor, options.data_dir / "build"),
+        stacks(executor, database, engine),
+        authorizer(options.group),
+        api({.executor = executor,
+             .engine = engine,
+             .stacks = stacks,
+             .builder = builder,
+             .daemon = {.version = GANTRY_VERSION, .instance = instance, .data_dir = options.data_dir, .run_dir = options.run_dir},
+             .scratch_dir = options.data_dir / "build"},
+            authenticator, authorizer, audit),
+        server(executor, api.handler()) {}
+
+  task<> start(fs::path run_dir);
+  task<> stop();
+
+  Fd data_lock;
+  Fd run_lock;
+  std::string instance;
+  WorkerPool pool;
+  store::Database database;
+  content::ContentStore content;
+  image::ImageStore images;
+  volume::VolumeStore volumes;
+  network::NetworkManager networks;
+  runtime::Runtime runtime;
+  engine::Engine engine;
+  engine::BuildExecutor build_executor;
+  build::Builder builder;
+  platform::StackManager stacks;
+  api::PeerAuthenticator authenticator;
+  api::LocalAuthorizer authorizer;
+  api::LogAudit audit;
+  api::Api api;
+  http::Server server;
+};
+
+task<> Daemon::start(fs::path run_dir) {
+  content.recover();
+  images.recover();
+  volumes.recover();
+  builder.recover();
+  co_await engine.recover();
+  co_await stacks.recover();
+  http::UnixEndpoint endpoint{.path = run_dir / "gantry.sock", .mode = 0660, .group = authorizer.group_id()};
+  server.listen(std::move(endpoint));
+  ::malloc_trim(0);  // what recovery needed for a moment
+  log::info("ready: instance {}, API on {}", instance, (run_dir / "gantry.sock").string());
+  notify_ready();
+}
+
+task<> Daemon::stop() {
+  co_await server.close();
+  co_await api.close();
+  co_await stacks.close();
+  engine::ContainerFilter running;
+  running.all = false;
+  bool idle = engine.list(running).empty();
+  co_await engine.close();
+  if (idle) {
+    // Nothing runs: leave the host as it was found. The next start makes what it needs again.
+    co_await networks.remove_all();
+    runtime.cleanup_instance();
+  } else {
+    co_await networks.close();
+  }
+}
+
+task<> serve(Daemon* daemon, fs::path run_dir) {
+  co_await daemon->start(std::move(run_dir));
+  asio::signal_set signals(co_await asio::this_coro::executor, SIGTERM, SIGINT);
+  int number = co_await signals.async_wait(asio::use_awaitable);
+  log::info("ending: {}; running containers go on", number == SIGINT ? "SIGINT" : "SIGTERM");
+  co_await daemon->stop();
+}
+
+}  // namespace
+
+void run(const Options& options) {
+  ::umask(0022);
+  std::signal(SIGPIPE, SIG_IGN);
+  // One arena: the few threads rarely allocate at once, and every arena keeps memory for itself.
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 10);
+  require_host(options);
+  raise_descriptor_limit();
+  asio::io_context context(1);
+  auto daemon = std::make_unique<Daemon>(options, context.get_executor());
+  std::exception_ptr failure;
+  asio::co_spawn(context, serve(daemon.get(), options.run_dir), [&](std::exception_ptr ended) {
+    failure = ended;
+    context.stop();
+  });
+  context.run();
+  if (failure) {
+    // Tasks may still refer to it; the process ends now, and the next start picks up whatever was going on.
+    (void)daemon.release();
+    std::rethrow_exception(failure);
+  }
+  (void)::unlink((options.run_dir / "lock").c_str());
+}
+
+}  // namespace gantry::daemon

@@ -1,0 +1,40 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+
+namespace gantry::daemon {
+
+std::optional<int> parse(int argc, char** argv, Options& options) {
+  static const std::map<std::string, log::Level> kLevels{{"debug", log::Level::debug},
+                                                         {"info", log::Level::info},
+                                                         {"warn", log::Level::warn},
+                                                         {"error", log::Level::error}};
+  CLI::App app("gantryd, the Gantry daemon: owns all state of a host and serves the API.", "gantryd");
+  app.add_option("--data-dir", options.data_dir, "what must survive a reboot")->capture_default_str();
+  app.add_option("--run-dir", options.run_dir, "what need not; the socket is DIR/gantry.sock")->capture_default_str();
+  app.add_option("--group", options.group, "group that may use the socket")->capture_default_str();
+  app.add_option("--publish-address", options.publish_address,
+                 "where ports are published that name no host address; 0.0.0.0: every address")
+      ->capture_default_str();
+  app.add_option("--log-level", options.log_level, "debug, info, warn or error")
+      ->transform(CLI::CheckedTransformer(kLevels, CLI::ignore_case))
+      ->default_str("info");
+  app.add_flag("--check", options.check, "check the host and end; status 1 when something essential is missing");
+  std::string format;
+  app.add_option("--format", format, "json: print the findings of --check as JSON")->check(CLI::IsMember({"json"}));
+  app.set_version_flag("--version", std::string("gantryd ") + GANTRY_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  }
+  options.json = format == "json";
+  options.data_dir = std::filesystem::absolute(options.data_dir);
+  options.run_dir = std::filesystem::absolute(options.run_dir);
+  return std::nullopt;
+}
+
+}  // namespace gantry::daemon
