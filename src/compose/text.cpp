@@ -1,0 +1,158 @@
+#include "text.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace gantry::compose {
+
+namespace {
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_escapable_in_quotes(char c) { return c == '"' || c == '\\' || c == '$' || c == '`'; }
+
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> row(right.size() + 1);
+  std::iota(row.begin(), row.end(), 0u);
+  for (std::size_t i = 1; i <= left.size(); ++i) {
+    auto diagonal = row[0]++;
+    for (std::size_t j = 1; j <= right.size(); ++j) {
+      auto replaced = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+/// The length of the UTF-8 character that `text` starts with; 0 when it is none, is overlong, or is a surrogate.
+std::size_t character_length(std::string_view text) {
+  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto first = byte(0);
+  if (first < 0x80) return first >= 0x20 || is_space(text[0]) ? 1 : 0;
+  std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  bool outside = (first == 0xed && byte(1) >= 0xa0) || (first == 0xf4 && byte(1) >= 0x90);
+  return overlong || outside ? 0 : length;
+}
+
+/// Words, quotes and escapes of one command line, character by character.
+class Splitter {
+ public:
+  std::optional<std::vector<std::string>> run(std::string_view line) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (!take(line, i)) return std::nullopt;
+    }
+    if (quote_ != 0) return std::nullopt;
+    finish();
+    return std::move(words_);
+  }
+
+ private:
+  bool take(std::string_view line, std::size_t& i) {
+    char c = line[i];
+    if (c == quote_) {
+      quote_ = 0;
+    } else if (quote_ == '\'') {
+      word_ += c;
+    } else if (c == '\\') {
+      return escape(line, i);
+    } else if (quote_ == 0 && (c == '\'' || c == '"')) {
+      quote_ = c;
+      open_ = true;
+    } else if (quote_ == 0 && is_space(c)) {
+      finish();
+    } else {
+      word_ += c;
+      open_ = true;
+    }
+    return true;
+  }
+
+  bool escape(std::string_view line, std::size_t& i) {
+    if (i + 1 >= line.size()) return false;
+    char next = line[++i];
+    open_ = true;
+    if (next == '\n') return true;
+    if (quote_ == '"' && !is_escapable_in_quotes(next)) word_ += '\\';
+    word_ += next;
+    return true;
+  }
+
+  void finish() {
+    if (open_) words_.push_back(std::exchange(word_, {}));
+    open_ = false;
+  }
+
+  std::vector<std::string> words_;
+  std::string word_;
+  char quote_ = 0;
+  bool open_ = false;
+};
+
+}  // namespace
+
+std::optional<std::vector<std::string>> shell_split(std::string_view line) { return Splitter().run(line); }
+
+std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates) {
+  if (name.size() > 64) return std::nullopt;
+  auto limit = std::max<std::size_t>(1, name.size() / 3);
+  std::optional<std::string> best;
+  for (const auto& candidate : candidates) {
+    auto distance = edit_distance(lower(name), lower(candidate));
+    if (distance <= limit) {
+      best = candidate;
+      if (distance == 0) break;
+      limit = distance - 1;
+    }
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
+  auto found = nearest(name, candidates);
+  return found ? "; did you mean '" + *found + "'?" : std::string();
+}
+
+std::optional<std::size_t> find_bad_character(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    auto length = character_length(text.substr(i, 4));
+    if (length == 0) return i;
+    i += length;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (;;) {
+    auto end = text.find(separator);
+    parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+}  // namespace gantry::compose
