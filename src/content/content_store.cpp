@@ -1,6 +1,7 @@
 #include "gantry/content/content_store.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,6 +39,12 @@ Fd ContentStore::open(const oci::Digest& digest) const {
   if (raw < 0 && errno == ENOENT) not_there(digest);
   if (raw < 0) throw_errno("open blob " + digest.str());
   return Fd(raw);
+}
+
+std::uint64_t ContentStore::size(const oci::Digest& digest) const {
+  struct stat info {};
+  if (::fstat(open(digest).get(), &info) < 0) throw_errno("inspect blob " + digest.str());
+  return static_cast<std::uint64_t>(info.st_size);
 }
 
 std::string ContentStore::read(const oci::Digest& digest) const {

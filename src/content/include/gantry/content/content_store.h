@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -22,6 +23,8 @@ class ContentStore {
   /// Error not_found. Verifies the digest of what it returns (small blobs: configurations, manifests).
   std::string read(const oci::Digest& digest) const;
   Fd open(const oci::Digest& digest) const;
+  /// Length in bytes. Error not_found.
+  std::uint64_t size(const oci::Digest& digest) const;
   oci::Digest write(std::string_view data);
 
   /// A blob that arrives in pieces.

@@ -47,6 +47,11 @@ struct Progress {
 BOOST_DESCRIBE_STRUCT(Progress, (), (id, status, current, total))
 using ProgressSink = std::function<void(const Progress&)>;
 
+/// The label of a base image that names the blob listing its packages, one "name=version" a line.
+inline constexpr char kPackagesLabel[] = "gantry.packages";
+/// The label of a base image that says where it came from.
+inline constexpr char kOriginLabel[] = "gantry.origin";
+
 class ImageStore {
  public:
   ImageStore(store::Database& database, content::ContentStore& content, std::filesystem::path layers_dir);
@@ -73,18 +78,31 @@ class ImageStore {
   /// Where the layer's files are, for overlayfs. The layer stays while an image or a lease has it.
   std::filesystem::path layer_path(const std::string& diff_id) const;
 
-  /// A new layer from a directory in overlayfs form (an upper directory): its diff id is computed, the directory moved
-  /// in and synced. Returns the diff id; an equal layer that is already there is reused and the directory removed.
-  std::string commit_layer(const std::filesystem::path& upper, const ProgressSink& progress);
-  /// A new image from layers that are there. Returns it with `reference` (may be empty) pointing to it.
-  ImageInfo commit_image(const std::vector<std::string>& diff_ids, oci::ImageConfig config, const std::string& reference);
-
-  /// Keeps layers alive while a build or a pull works with them; released in the destructor, forgotten by a restart.
+  /// Keeps layers and blobs alive while a build or a pull works with them; released in the destructor, forgotten by a
+  /// restart.
   class Lease;
   std::shared_ptr<Lease> lease();
+  /// Error not_found when the layer is not there (any more).
   void hold(Lease& lease, const std::string& diff_id);
 
-  /// Deletes layers and blobs that no image, container (`in_use`: image ids) or lease needs. Returns bytes given back.
+  /// A tar stream (as for `import`) becomes a layer and nothing more, held by `lease`. Returns its diff id: the digest
+  /// of the uncompressed tar as received. A failure leaves nothing behind.
+  std::string import_layer(int fd, Lease& lease, const ProgressSink& progress);
+  /// A small blob that an image is going to refer to with a label (`kPackagesLabel`), held by `lease`.
+  oci::Digest write_blob(std::string_view data, Lease& lease);
+
+  /// A new layer from a directory in overlayfs form (an upper directory): its diff id is computed, the directory moved
+  /// in and synced. Returns the diff id; an equal layer that is already there is reused and the directory removed. With
+  /// a `lease` the layer is held from the moment it is there. `upper` must be on the file system of the layers, and come
+  /// from an overlay mounted with redirect_dir=off,metacopy=off; on an Error it stays with the caller.
+  std::string commit_layer(const std::filesystem::path& upper, const ProgressSink& progress, Lease* lease = nullptr);
+  /// A new image from layers that are there. Returns it with `reference` (may be empty) pointing to it. Sets
+  /// `config.rootfs` from the layers and `config.created`, when it is unset, to now.
+  ImageInfo commit_image(const std::vector<std::string>& diff_ids, oci::ImageConfig config, const std::string& reference);
+
+  /// Deletes layers and blobs that no image, container (`in_use`: image ids) or lease needs, and images that lost their
+  /// last name to another image (an image committed without a name stays until it is removed by id). Returns bytes
+  /// given back.
   std::uint64_t collect_garbage(const std::vector<std::string>& in_use);
 
  private:

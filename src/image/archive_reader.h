@@ -1,0 +1,72 @@
+#pragma once
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "gantry/oci/digest.h"
+
+namespace gantry::image {
+
+struct CloseArchive {
+  void operator()(::archive* handle) const { archive_read_free(handle); }
+};
+using ArchiveHandle = std::unique_ptr<::archive, CloseArchive>;
+
+/// The bytes of `fd` with compression taken off, hashed and counted as they pass. Neither copied nor moved: libarchive
+/// keeps a pointer to it.
+class PlainStream {
+ public:
+  PlainStream(int fd, std::function<void(std::uint64_t)> progress);
+  PlainStream(const PlainStream&) = delete;
+  PlainStream& operator=(const PlainStream&) = delete;
+
+  /// The next piece, valid until the next call; empty at the end. Throws Error.
+  std::string_view next();
+  /// Reads to the end; refuses bytes that are not zero behind `position`, and bytes behind the compressed stream.
+  void expect_only_zeros_after(std::uint64_t position);
+  std::uint64_t size() const { return size_; }
+  oci::Digest digest() { return hasher_.finish(); }
+
+ private:
+  static la_ssize_t read(::archive* handle, void* self, const void** buffer);
+  void open();
+
+  int fd_;
+  std::function<void(std::uint64_t)> progress_;
+  std::unique_ptr<char[]> buffer_;
+  std::uint64_t received_ = 0;
+  std::uint64_t size_ = 0;
+  std::uint64_t last_data_ = 0;  ///< position behind the last byte that is not zero
+  bool ended_ = false;
+  oci::Hasher hasher_;
+  ArchiveHandle handle_;
+};
+
+/// The entries of a tar stream.
+class TarReader {
+ public:
+  explicit TarReader(PlainStream& stream);
+  TarReader(const TarReader&) = delete;
+  TarReader& operator=(const TarReader&) = delete;
+
+  /// nullptr at the end. Throws Error. The entry is valid until the next call.
+  ::archive_entry* next();
+  /// Calls `write` with each piece of the current entry's content and where it belongs; holes are not mentioned.
+  void content(const std::function<void(std::string_view, std::uint64_t)>& write);
+
+ private:
+  static la_ssize_t read(::archive* handle, void* self, const void** buffer);
+  [[noreturn]] void fail();
+  void finish();
+
+  PlainStream& stream_;
+  std::exception_ptr failure_;  ///< what the stream threw while libarchive, which is C, was on the stack
+  ArchiveHandle handle_;
+};
+
+}  // namespace gantry::image
