@@ -25,6 +25,7 @@ class ServerExchange : public Exchange {
   task<> respond(int status, std::string content_type, std::string body) override;
   task<> start_stream(int status, std::string content_type) override;
   task<> write(std::string data) override;
+  void require_upgrade(std::string_view protocol) override;
   task<std::shared_ptr<ByteStream>> upgrade(std::string protocol, std::string content_type) override;
   bool answered() const override { return answer_ != Answer::none; }
 

@@ -164,14 +164,18 @@ task<> ServerExchange::end_stream() {
   co_await wire_->write_all("0\r\n\r\n", limits_.write_timeout);
 }
 
+void ServerExchange::require_upgrade(std::string_view protocol) {
+  if (lists_token(request_.headers.get("Connection"), "upgrade") &&
+      lists_token(request_.headers.get("Upgrade"), protocol))
+    return;
+  set_header("Upgrade", std::string(protocol));
+  throw StatusError(426, ErrorKind::invalid, request_.target.path + " needs an upgraded connection",
+                    "send 'Connection: Upgrade' and 'Upgrade: " + std::string(protocol) + "'");
+}
+
 task<std::shared_ptr<ByteStream>> ServerExchange::upgrade(std::string protocol, std::string content_type) {
   if (answered()) throw Error(ErrorKind::internal, "a request was answered twice");
-  if (!lists_token(request_.headers.get("Connection"), "upgrade") ||
-      !lists_token(request_.headers.get("Upgrade"), protocol)) {
-    set_header("Upgrade", protocol);
-    throw StatusError(426, ErrorKind::invalid, request_.target.path + " needs an upgraded connection",
-                      "send 'Connection: Upgrade' and 'Upgrade: " + protocol + "'");
-  }
+  require_upgrade(protocol);
   if (!body_read()) discard_buffered_body();
   if (!body_read()) throw Error(ErrorKind::invalid, "the body must have been sent before the connection is upgraded");
   auto text = status_line(101) + "Connection: Upgrade\r\nUpgrade: " + protocol + "\r\n";

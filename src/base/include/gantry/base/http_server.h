@@ -58,6 +58,8 @@ class Exchange {
   virtual task<> start_stream(int status, std::string content_type) = 0;
   /// One piece of the stream; returns when the kernel has taken it, so a slow reader slows the handler down.
   virtual task<> write(std::string data) = 0;
+  /// Throws what `upgrade` would throw when the client did not ask for `protocol`: for handlers that act first.
+  virtual void require_upgrade(std::string_view protocol) = 0;
   /// Leaves HTTP: 101 with `protocol`; 426 as an Error when the client did not ask for an upgrade.
   virtual task<std::shared_ptr<ByteStream>> upgrade(std::string protocol, std::string content_type) = 0;
   /// True once the head of the answer has been sent.

@@ -1,0 +1,43 @@
+#include "gantry/api/access.h"
+
+#include <grp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace gantry::api {
+namespace {
+
+std::optional<gid_t> group_named(const std::string& name) {
+  std::array<char, 16384> buffer{};
+  group entry{};
+  group* found = nullptr;
+  if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
+  return entry.gr_gid;
+}
+
+}  // namespace
+
+Principal PeerAuthenticator::authenticate(const http::Request& request) const {
+  const auto& peer = request.peer;
+  Principal principal;
+  principal.name = peer.uid == 0 ? "root" : "uid " + std::to_string(peer.uid);
+  principal.uid = peer.uid;
+  principal.groups = peer.groups;
+  principal.groups.push_back(peer.gid);
+  principal.pid = peer.pid;
+  return principal;
+}
+
+LocalAuthorizer::LocalAuthorizer(std::string group) : group_(std::move(group)), group_id_(group_named(group_)) {}
+
+void LocalAuthorizer::authorize(const Principal& principal, const Access& access) const {
+  if (principal.uid == 0 || principal.uid == ::geteuid()) return;
+  if (group_id_ && std::ranges::find(principal.groups, *group_id_) != principal.groups.end()) return;
+  throw Error(ErrorKind::denied, principal.name + " may not " + access.action + " in project '" + access.project + "'",
+              "run as root, or have the user added to the group '" + group_ + "'");
+}
+
+}  // namespace gantry::api

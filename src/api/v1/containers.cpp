@@ -1,0 +1,125 @@
+#include "routes.h"
+
+namespace gantry::api::v1 {
+namespace {
+
+struct Created {
+  std::string id;
+};
+BOOST_DESCRIBE_STRUCT(Created, (), (id))
+
+struct Ended {
+  int exit_code = 0;
+  bool oom_killed = false;
+};
+BOOST_DESCRIBE_STRUCT(Ended, (), (exit_code, oom_killed))
+
+ContainerId target(Services& services, const Call& call) { return services.engine().resolve(call.parameter("id")); }
+
+task<> create(Services& services, Call call) {
+  auto spec = co_await body_as<engine::ContainerSpec>(call.exchange);
+  // The authorizer was asked about the request's project; a body must not lead into another one.
+  if (spec.project != call.project)
+    throw Error(ErrorKind::invalid,
+                "$.project: '" + spec.project + "' is not the request's project '" + call.project + "'");
+  *call.audited_object = spec.name;
+  auto work = services.engine().create(std::move(spec));
+  auto id = co_await shield<ContainerId>(services.changes, "create a container", std::move(work));
+  if (call.audited_object->empty()) *call.audited_object = short_id(id);
+  Created created{id.str()};
+  co_await answer(call.exchange, 201, std::move(created));
+}
+
+task<> list(Services& services, Call call) {
+  const auto& query = call.query();
+  engine::ContainerFilter filter;
+  filter.state = choice<engine::State>(query, "status");
+  filter.all = flag(query, "all") || filter.state;
+  filter.names = query.all("name");
+  filter.labels = labels(query, "label");
+  if (const auto* stack = query.find("stack")) filter.labels[engine::kStackLabel] = *stack;
+  if (const auto* service = query.find("service")) filter.labels[engine::kServiceLabel] = *service;
+  co_await answer(call.exchange, 200, services.engine().list(filter));
+}
+
+task<> inspect(Services& services, Call call) {
+  auto id = target(services, call);
+  co_await answer(call.exchange, 200, services.engine().inspect(id));
+}
+
+task<> start(Services& services, Call call) {
+  auto id = target(services, call);
+  co_await shield<void>(services.changes, "start a container", services.engine().start(id));
+  co_await answer_nothing(call.exchange);
+}
+
+task<> stop(Services& services, Call call) {
+  auto id = target(services, call);
+  auto grace = duration(call.query(), "grace");
+  co_await shield<void>(services.changes, "stop a container", services.engine().stop(id, grace));
+  co_await answer_nothing(call.exchange);
+}
+
+task<> kill(Services& services, Call call) {
+  auto id = target(services, call);
+  auto signal = call.query().get("signal", "SIGKILL");
+  co_await shield<void>(services.changes, "signal a container", services.engine().kill(id, signal));
+  co_await answer_nothing(call.exchange);
+}
+
+task<> restart(Services& services, Call call) {
+  auto id = target(services, call);
+  auto grace = duration(call.query(), "grace");
+  co_await shield<void>(services.changes, "restart a container", services.engine().restart(id, grace));
+  co_await answer_nothing(call.exchange);
+}
+
+task<> remove(Services& services, Call call) {
+  auto id = target(services, call);
+  engine::RemoveOptions options{flag(call.query(), "force"), flag(call.query(), "volumes")};
+  co_await shield<void>(services.changes, "remove a container", services.engine().remove(id, options));
+  co_await answer_nothing(call.exchange);
+}
+
+// The head goes out before the wait, so that a client can begin to wait, and start the container when it sees it.
+task<> wait(Services& services, Call call) {
+  auto id = target(services, call);
+  auto condition =
+      choice<engine::WaitCondition>(call.query(), "condition").value_or(engine::WaitCondition::not_running);
+  co_await call.exchange.start_stream(200, std::string(http::kNdjson));
+  auto status = co_await services.engine().wait(id, condition);
+  Ended ended{status.code, status.oom_killed};
+  co_await call.exchange.write(json::to_text(ended) + "\n");
+}
+
+task<> stats(Services& services, Call call) {
+  auto id = target(services, call);
+  auto measured = co_await services.engine().stats(id);
+  co_await answer(call.exchange, 200, measured);
+}
+
+}  // namespace
+
+std::vector<Route> container_routes(Services& s) {
+  constexpr auto kReads = Effect::reads;
+  constexpr auto kChanges = Effect::changes;
+  return {
+      {"POST", "/v1/containers", "container.create", kChanges, {}, with(s, create)},
+      {"GET",
+       "/v1/containers",
+       "container.list",
+       kReads,
+       {"all", "name", "label", "stack", "service", "status"},
+       with(s, list)},
+      {"GET", "/v1/containers/{id}", "container.read", kReads, {}, with(s, inspect)},
+      {"POST", "/v1/containers/{id}/start", "container.start", kChanges, {}, with(s, start)},
+      {"POST", "/v1/containers/{id}/stop", "container.stop", kChanges, {"grace"}, with(s, stop)},
+      {"POST", "/v1/containers/{id}/kill", "container.kill", kChanges, {"signal"}, with(s, kill)},
+      {"POST", "/v1/containers/{id}/restart", "container.restart", kChanges, {"grace"}, with(s, restart)},
+      {"POST", "/v1/containers/{id}/wait", "container.read", kReads, {"condition"}, with(s, wait)},
+      {"DELETE", "/v1/containers/{id}", "container.remove", kChanges, {"force", "volumes"}, with(s, remove)},
+      {"GET", "/v1/containers/{id}/stats", "container.read", kReads, {}, with(s, stats)},
+  };
+}
+
+}  // namespace gantry::api::v1
