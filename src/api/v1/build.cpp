@@ -7,7 +7,8 @@ namespace gantry::api::v1 {
 namespace {
 
 task<> remove_context(WorkerPool& pool, std::filesystem::path context) {
-  co_await pool.run([context] { remove_tree(context); });
+  auto remove = [context] { remove_tree(context); };
+  co_await pool.run(remove);
 }
 
 /// An unpacked context; its removal goes to the background, because it may be large.

@@ -53,13 +53,14 @@ task<> version(Services& services, Call call) {
 
 task<> info(Services& services, Call call) {
   auto& engine = services.engine();
-  auto result = co_await services.pool().run([&engine] {
+  auto measure = [&engine] {
     Info counted;
     counted.cgroups = host::cgroup_mode();
     counted.images = engine.images().list().size();
     counted.volumes = engine.volumes().list().size();
     return counted;
-  });
+  };
+  auto result = co_await services.pool().run(measure);
   result.instance = services.parts.daemon.instance;
   result.data_dir = services.parts.daemon.data_dir;
   result.run_dir = services.parts.daemon.run_dir;
@@ -74,7 +75,8 @@ task<> info(Services& services, Call call) {
 
 task<> doctor(Services& services, Call call) {
   host::Places places{services.parts.daemon.data_dir, services.parts.daemon.run_dir};
-  auto findings = co_await services.pool().run([places] { return host::check_host(places); });
+  auto check = [places] { return host::check_host(places); };
+  auto findings = co_await services.pool().run(check);
   co_await answer(call.exchange, 200, std::move(findings));
 }
 

@@ -16,8 +16,8 @@ std::vector<std::string> images_in_use(Services& services) {
 task<Removed> remove_image(Services& services, std::string reference, bool force) {
   auto& images = services.engine().images();
   auto used = images_in_use(services);
-  auto removed =
-      co_await services.pool().run([&images, reference, force, used] { return images.remove(reference, force, used); });
+  auto erase = [&images, reference, force, used] { return images.remove(reference, force, used); };
+  auto removed = co_await services.pool().run(erase);
   for (const auto& name : removed.untagged) publish(services, "image", "untag", name, name);
   for (const auto& id : removed.deleted) publish(services, "image", "delete", id, reference);
   co_return Removed{std::move(removed.untagged), std::move(removed.deleted)};
@@ -39,7 +39,8 @@ task<> list(Services& services, Call call) {
   auto& images = services.engine().images();
   auto wanted = call.query().all("reference");
   for (auto& reference : wanted) reference = oci::Reference::parse(reference).familiar();
-  auto all = co_await services.pool().run([&images] { return images.list(); });
+  auto read = [&images] { return images.list(); };
+  auto all = co_await services.pool().run(read);
   std::erase_if(all, [&](const auto& image) { return !has_reference(image, wanted); });
   co_await answer(call.exchange, 200, std::move(all));
 }
@@ -47,7 +48,8 @@ task<> list(Services& services, Call call) {
 task<> inspect(Services& services, Call call) {
   auto& images = services.engine().images();
   auto reference = call.parameter("reference");
-  auto info = co_await services.pool().run([&images, reference] { return images.resolve(reference); });
+  auto read = [&images, reference] { return images.resolve(reference); };
+  auto info = co_await services.pool().run(read);
   co_await answer(call.exchange, 200, std::move(info));
 }
 
@@ -61,7 +63,8 @@ task<> tag(Services& services, Call call) {
   auto& images = services.engine().images();
   auto source = call.parameter("reference");
   auto target = required(call.query(), "target");
-  co_await services.pool().run([&images, source, target] { images.tag(source, target); });
+  auto name = [&images, source, target] { images.tag(source, target); };
+  co_await services.pool().run(name);
   publish(services, "image", "tag", source, target);
   co_await answer_nothing(call.exchange);
 }
@@ -82,10 +85,11 @@ task<> import(Services& services, Call call) {
 task<json::bj::value> bootstrap_work(Services& services, BootstrapBody body, TellStep tell) {
   auto& images = services.engine().images();
   auto scratch = services.parts.scratch_dir;
-  auto info = co_await services.pool().run([&images, body, scratch, tell] {
+  auto make = [&images, body, scratch, tell] {
     auto sink = [&tell](const image::Progress& progress) { tell(json::to(progress)); };
     return image::bootstrap(images, body.name, body.packages, scratch, sink);
-  });
+  };
+  auto info = co_await services.pool().run(make);
   publish(services, "image", "bootstrap", info.id, body.name);
   co_return json::to(info);
 }

@@ -13,7 +13,8 @@ task<> list(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto names = call.query().all("name");
   auto wanted = labels(call.query(), "label");
-  auto all = co_await services.pool().run([&volumes] { return volumes.list(); });
+  auto read = [&volumes] { return volumes.list(); };
+  auto all = co_await services.pool().run(read);
   std::erase_if(all, [&](const auto& one) { return !named(names, one.name) || !has_labels(one.labels, wanted); });
   co_await answer(call.exchange, 200, std::move(all));
 }
@@ -23,10 +24,11 @@ task<> create(Services& services, Call call) {
   require_valid_name("volume", body.name);
   *call.audited_object = body.name;
   auto& volumes = services.engine().volumes();
-  auto info = co_await services.pool().run([&volumes, body] {
+  auto ensure = [&volumes, body] {
     bool fresh = false;
     return volumes.ensure(body.name, body.labels, false, &fresh);
-  });
+  };
+  auto info = co_await services.pool().run(ensure);
   publish(services, "volume", "create", info.name, info.name);
   co_await answer(call.exchange, 201, std::move(info));
 }
@@ -34,14 +36,16 @@ task<> create(Services& services, Call call) {
 task<> inspect(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto name = call.parameter("name");
-  auto info = co_await services.pool().run([&volumes, name] { return volumes.inspect(name); });
+  auto read = [&volumes, name] { return volumes.inspect(name); };
+  auto info = co_await services.pool().run(read);
   co_await answer(call.exchange, 200, std::move(info));
 }
 
 task<> remove(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto name = call.parameter("name");
-  co_await services.pool().run([&volumes, name] { volumes.remove(name); });
+  auto erase = [&volumes, name] { volumes.remove(name); };
+  co_await services.pool().run(erase);
   publish(services, "volume", "destroy", name, name);
   co_await answer_nothing(call.exchange);
 }
