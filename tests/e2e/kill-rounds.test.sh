@@ -1,0 +1,49 @@
+#!/bin/bash
+# kill -9 of daemon, shims and containers at random moments during up and down. After every round, one more up (or down)
+# must reach the wanted state; at the end nothing may be left behind. GANTRY_KILL_ROUNDS sets how many (default 200).
+. "$(dirname "$0")/lib.sh"
+start_daemon
+busybox_image
+rounds=${GANTRY_KILL_ROUNDS:-200}
+seed=${GANTRY_KILL_SEED:-$RANDOM}
+RANDOM=$seed
+echo "rounds $rounds, seed $seed"
+mkdir "$W/st"
+cd "$W/st"
+cat >compose.yaml <<'YAML'
+name: st
+services:
+  a: { image: busybox, command: ["sleep", "1000"], init: true, restart: always, volumes: ["data:/data"], stop_grace_period: 1s }
+  b: { image: busybox, command: ["sleep", "1000"], init: true, restart: always, depends_on: [a], deploy: { replicas: 2 }, stop_grace_period: 1s }
+  c: { image: busybox, command: ["sleep", "1000"], init: true, depends_on: [a], stop_grace_period: 1s }
+volumes: { data: {} }
+YAML
+
+running() { gantry ps --stack st --format json | jq '[.[] | select(.state == "running")] | length'; }
+random_pid() { own_pids | sort -u | grep -vx "${DAEMON:-0}" | shuf -n 1 --random-source=<(yes $RANDOM); }
+
+for round in $(seq "$rounds"); do
+    wanted=$([ $((round % 2)) = 1 ] && echo up || echo down)
+    if [ "$wanted" = up ]; then gantry up >"$W/out" 2>&1 & else gantry down -t 1s >"$W/out" 2>&1 & fi
+    command=$!
+    for _ in $(seq $((1 + RANDOM % 3))); do
+        sleep "0.$(printf '%03d' $((RANDOM % 250)))"
+        case $((RANDOM % 3)) in
+            0) kill_daemon ;;
+            *) pid=$(random_pid || true); [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true ;;
+        esac
+        [ -n "$DAEMON" ] || start_daemon
+    done
+    wait "$command" 2>/dev/null || true
+    if [ "$wanted" = up ]; then
+        gantry up >"$W/out" 2>&1 || { cat "$W/out"; fail "round $round: up"; }
+        eventually 20 sh -c "[ \$(gantry ps --stack st --format json | jq '[.[] | select(.state == \"running\")] | length') = 4 ]"
+    else
+        gantry down -t 1s >"$W/out" 2>&1 || grep -q 'no stack' "$W/out" || { cat "$W/out"; fail "round $round: down"; }
+        expect "round $round: containers left" "$(gantry ps -aq | wc -l)" 0
+        stray=$(own_pids | sort -u | grep -vx "$DAEMON" || true)
+        [ -z "$stray" ] || { sleep 1; stray=$(own_pids | sort -u | grep -vx "$DAEMON" || true); }
+        expect "round $round: processes left" "$stray" ""
+    fi
+    [ $((round % 20)) != 0 ] || echo "round $round"
+done
