@@ -1,0 +1,206 @@
+#include "firewall.h"
+
+#include <fmt/format.h>
+#include <nftables/libnftables.h>
+
+#include "gantry/base/error.h"
+
+namespace gantry::network {
+namespace rules {
+namespace {
+
+// Drops are final in nftables while an accept ends only its own base chain, so nothing here can open what another
+// table closes. Priorities are the usual ones: the host's chains see the same packets with the same addresses.
+constexpr std::string_view kChains = R"(
+  chain published {
+    dnat ip to ip daddr . meta l4proto . th dport map @exact4
+    dnat ip to meta l4proto . th dport map @every4
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @exact6
+    dnat ip6 to meta l4proto . th dport map @every6
+  }
+  chain early {
+    type filter hook prerouting priority raw; policy accept;
+    iifname @bridges ip daddr 127.0.0.0/8 drop
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname != "lo" ip daddr 127.0.0.0/8 return
+    iifname @bridges fib daddr . iif type local meta l4proto { tcp, udp } th dport 53 return
+    fib daddr type local jump published
+  }
+  chain local {
+    type nat hook output priority -100; policy accept;
+    fib daddr type local jump published
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    iifname @routed oifname != "gt*" masquerade
+    iifname . oifname @same ct status dnat masquerade
+    ip saddr 127.0.0.0/8 oifname @bridges masquerade
+    ip6 saddr ::1 oifname @bridges masquerade
+  }
+  chain leaving {
+    iifname . oifname @same accept
+    iifname != @routed drop
+    fib saddr . iif oif missing drop
+    ct status dnat accept
+    oifname "gt*" drop
+    accept
+  }
+  chain entering {
+    oifname != @routed drop
+    ct status dnat accept
+    drop
+  }
+  chain to_host {
+    ct state established,related accept
+    fib daddr . iif type local meta l4proto { tcp, udp } th dport 53 accept
+    fib daddr . iif type local meta l4proto { icmp, ipv6-icmp } accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    drop
+  }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    iifname @bridges goto to_host
+  }
+)";
+
+// Frames between the ports of one foreign bridge pass here too when br_netfilter is loaded; they were forwarded
+// before and stay so.
+constexpr std::string_view kGuard = R"(
+  chain guard {
+    meta iifkind "bridge" meta oifkind "bridge" return
+    drop
+  }
+)";
+
+std::string in_table(const std::string& instance) { return "inet " + table(instance); }
+
+std::string elements(const std::vector<std::string>& list) {
+  return list.empty() ? "" : fmt::format("elements = {{ {} }}", fmt::join(list, ", "));
+}
+
+std::string quoted(const std::string& name) { return '"' + name + '"'; }
+std::string pair_of(const std::string& bridge) { return quoted(bridge) + " . " + quoted(bridge); }
+
+std::string map_of(const PortForward& forward) {
+  return fmt::format("{}{}", forward.host ? "exact" : "every", forward.target.is_v4() ? 4 : 6);
+}
+
+std::string key_of(const PortForward& forward) {
+  auto host = forward.host ? forward.host->to_string() + " . " : std::string();
+  return fmt::format("{}{} . {}", host, forward.udp ? "udp" : "tcp", forward.host_port);
+}
+
+std::string entry_of(const PortForward& forward) {
+  return fmt::format("{} : {} . {}", key_of(forward), forward.target.to_string(), forward.target_port);
+}
+
+std::string forward_map(std::string_view name, std::string_view type, const std::vector<PortForward>& forwards) {
+  std::vector<std::string> list;
+  for (const auto& forward : forwards) {
+    if (map_of(forward) == name) list.push_back(entry_of(forward));
+  }
+  return fmt::format("  map {} {{ type {}; {} }}\n", name, type, elements(list));
+}
+
+std::string forward_chain(bool guard) {
+  return fmt::format(R"(
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    iifname @bridges goto leaving
+    oifname @bridges goto entering
+    {}
+  }}
+)",
+                     guard ? R"(iifname != "gt*" oifname != "gt*" jump guard)" : "");
+}
+
+std::string sets(const std::vector<FirewallNetwork>& networks) {
+  std::vector<std::string> bridges, routed, same;
+  for (const auto& network : networks) {
+    bridges.push_back(quoted(network.bridge));
+    if (!network.internal) routed.push_back(quoted(network.bridge));
+    same.push_back(pair_of(network.bridge));
+  }
+  return fmt::format(
+      "  set bridges {{ type ifname; {} }}\n  set routed {{ type ifname; {} }}\n"
+      "  set same {{ type ifname . ifname; {} }}\n",
+      elements(bridges), elements(routed), elements(same));
+}
+
+std::string maps(const std::vector<PortForward>& forwards) {
+  return forward_map("exact4", "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service", forwards) +
+         forward_map("every4", "inet_proto . inet_service : ipv4_addr . inet_service", forwards) +
+         forward_map("exact6", "ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service", forwards) +
+         forward_map("every6", "inet_proto . inet_service : ipv6_addr . inet_service", forwards);
+}
+
+std::string change_network(std::string_view verb, const std::string& instance, const FirewallNetwork& network) {
+  auto target = in_table(instance);
+  auto bridge = quoted(network.bridge);
+  auto out = fmt::format("{} element {} bridges {{ {} }}\n{} element {} same {{ {} }}\n", verb, target, bridge, verb,
+                         target, pair_of(network.bridge));
+  if (!network.internal) out += fmt::format("{} element {} routed {{ {} }}\n", verb, target, bridge);
+  return out;
+}
+
+}  // namespace
+
+std::string table(const std::string& instance) { return "gantry_" + instance; }
+
+std::string replace(const FirewallState& state) {
+  return remove_table(state.instance) + "table " + in_table(state.instance) + " {\n" + sets(state.networks) +
+         maps(state.forwards) + std::string(kChains) + (state.guard ? std::string(kGuard) : "") +
+         forward_chain(state.guard) + "}\n";
+}
+
+std::string add_network(const std::string& instance, const FirewallNetwork& network) {
+  return change_network("add", instance, network);
+}
+
+std::string remove_network(const std::string& instance, const FirewallNetwork& network) {
+  return change_network("delete", instance, network);
+}
+
+std::string add_forwards(const std::string& instance, const std::vector<PortForward>& forwards) {
+  std::string out;
+  for (const auto& forward : forwards)
+    out += fmt::format("add element {} {} {{ {} }}\n", in_table(instance), map_of(forward), entry_of(forward));
+  return out;
+}
+
+std::string remove_forwards(const std::string& instance, const std::vector<PortForward>& forwards) {
+  std::string out;
+  for (const auto& forward : forwards)
+    out += fmt::format("delete element {} {} {{ {} }}\n", in_table(instance), map_of(forward), key_of(forward));
+  return out;
+}
+
+std::string remove_table(const std::string& instance) {
+  auto name = in_table(instance);
+  return fmt::format("add table {}\ndelete table {}\n", name, name);
+}
+
+}  // namespace rules
+
+Nftables::Nftables() : context_(nullptr, nft_ctx_free) {}
+Nftables::~Nftables() = default;
+
+std::string Nftables::run(const std::string& commands) {
+  std::lock_guard lock(mutex_);
+  if (!context_) {
+    context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));
+    if (!context_) throw Error(ErrorKind::unavailable, "nftables: cannot be opened");
+    nft_ctx_buffer_output(context_.get());
+    nft_ctx_buffer_error(context_.get());
+  }
+  int code = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
+  std::string output = nft_ctx_get_output_buffer(context_.get());
+  std::string errors = nft_ctx_get_error_buffer(context_.get());
+  if (code != 0) throw Error(ErrorKind::internal, "nftables: " + errors);
+  return output;
+}
+
+}  // namespace gantry::network

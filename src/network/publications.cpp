@@ -1,0 +1,142 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "conntrack.h"
+#include "gantry/base/log.h"
+#include "manager.h"
+
+namespace gantry::network {
+namespace {
+
+bool is_any(const std::string& host_ip) {
+  if (host_ip.empty()) return true;
+  return parse_address("host address of a published port", host_ip).is_unspecified();
+}
+
+bool serves(const std::string& host_ip, bool v4) {
+  return host_ip.empty() || parse_address("host address of a published port", host_ip).is_v4() == v4;
+}
+
+struct Held {
+  std::vector<PublishedPort> ports;
+  std::vector<PortHold> holds;
+};
+
+Held hold_all(std::vector<PublishedPort> ports) {
+  Held out;
+  for (auto& port : ports) out.holds.push_back(hold_port(port));
+  out.ports = std::move(ports);
+  return out;
+}
+
+std::vector<std::uint16_t> udp_ports(const std::vector<PublishedPort>& ports) {
+  std::vector<std::uint16_t> out;
+  for (const auto& port : ports) {
+    if (port.udp) out.push_back(port.host_port);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<PortForward> NetworkManager::Impl::forwards_of(const PublicationRecord& publication) const {
+  const auto& port = publication.port;
+  std::vector<PortForward> out;
+  for (const auto* endpoint : endpoints_of(publication.container)) {
+    if (endpoint->network != publication.network) continue;
+    std::optional<Address> host;
+    if (!is_any(port.host_ip)) host = parse_address("host address of a published port", port.host_ip);
+    if (serves(port.host_ip, true)) out.push_back({port.udp, host, port.host_port, endpoint->ipv4, port.container_port});
+    if (serves(port.host_ip, false) && endpoint->ipv6)
+      out.push_back({port.udp, host, port.host_port, *endpoint->ipv6, port.container_port});
+  }
+  return out;
+}
+
+// Our own publications are known by name; the socket that holds them would only name this daemon.
+void NetworkManager::Impl::require_free(const PublishedPort& port) const {
+  for (const auto& other : records.publications) {
+    bool same = other.port.udp == port.udp && other.port.host_port == port.host_port && port.host_port != 0;
+    bool meets = other.port.host_ip == port.host_ip || other.port.host_ip.empty() || port.host_ip.empty();
+    if (same && meets)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("port {}/{} is in use by container {}", port.host_port, port.udp ? "udp" : "tcp",
+                              short_id(other.container)),
+                  "publish on another port, or stop that container");
+  }
+}
+
+task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId container,
+                                                               std::vector<PublishedPort> ports) {
+  auto guard_turn = co_await turn.lock();
+  if (ports.empty()) co_return ports;
+  const auto* outward = way_out(container);
+  if (outward == nullptr)
+    throw Error(ErrorKind::invalid, "container " + short_id(container) + ": ports cannot be published from an internal network",
+                "attach it to a network that is not internal");
+  if (!outward->plugged) throw Error(ErrorKind::conflict, "container " + short_id(container) + " is not plugged in");
+  for (const auto& port : ports) {
+    require_free(port);
+    if (port.host_ip == "::1")
+      throw Error(ErrorKind::unsupported, fmt::format("port {}: the kernel cannot lead [::1] to a container", port.host_port),
+                  "publish on 127.0.0.1, which clients of localhost try as well");
+    if (!serves(port.host_ip, true) && !outward->ipv6)
+      throw Error(ErrorKind::invalid, fmt::format("port {}: the container has no IPv6 address", port.host_port));
+  }
+  auto network = outward->network;
+  auto veth = outward->veth;
+  auto held = co_await pool.run([ports = std::move(ports)]() mutable { return hold_all(std::move(ports)); });
+  std::vector<PublicationRecord> made;
+  std::vector<PortForward> forwards;
+  for (const auto& port : held.ports) {
+    made.push_back({container, network, port});
+    for (auto& forward : forwards_of(made.back())) forwards.push_back(std::move(forward));
+  }
+  co_await write([made](store::Transaction& transaction) {
+    for (const auto& publication : made) insert(transaction, publication);
+  });
+  records.publications.insert(records.publications.end(), made.begin(), made.end());
+  std::exception_ptr failure;
+  try {
+    co_await ensure_table();
+    co_await pool.run([this, commands = rules::add_forwards(instance, forwards), veth, udp = udp_ports(held.ports)] {
+      Netlink().set_hairpin(veth);
+      nftables.run(commands);
+      if (!udp.empty()) forget_udp_ports(udp);
+    });
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    co_await unpublish(container);
+    std::rethrow_exception(failure);
+  }
+  auto& own = holds[container];
+  for (auto& hold : held.holds) own.push_back(std::move(hold));
+  co_return held.ports;
+}
+
+task<> NetworkManager::Impl::unpublish(ContainerId container) {
+  std::vector<PortForward> forwards;
+  bool any = false;
+  for (const auto& publication : records.publications) {
+    if (publication.container != container) continue;
+    any = true;
+    for (auto& forward : forwards_of(publication)) forwards.push_back(std::move(forward));
+  }
+  if (!any) co_return;
+  std::erase_if(records.publications, [&](const auto& publication) { return publication.container == container; });
+  std::exception_ptr failure;
+  try {
+    co_await apply(rules::remove_forwards(instance, forwards));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // Somebody has changed our table: made anew from the records it is right again.
+  if (failure) co_await rebuild_table();
+  co_await write([container](store::Transaction& transaction) { erase_publications(transaction, container); });
+  holds.erase(container);
+}
+
+}  // namespace gantry::network

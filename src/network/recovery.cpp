@@ -1,0 +1,178 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gantry/base/json.h"
+#include "gantry/base/log.h"
+#include "manager.h"
+#include "sysctl.h"
+
+namespace gantry::network {
+namespace {
+
+constexpr std::string_view kForwarding = "forwarding-before";
+
+// Tables of ours, of whatever instance, that keep foreign traffic from being forwarded: forwarding was off before.
+bool others_guard(Nftables& nftables, const std::string& instance) {
+  auto listing = nftables.run("list chains inet");
+  auto own = "table inet " + rules::table(instance) + " {";
+  bool foreign = false;
+  std::size_t at = 0;
+  while (at < listing.size()) {
+    auto end = std::min(listing.find('\n', at), listing.size());
+    auto line = std::string_view(listing).substr(at, end - at);
+    if (line.starts_with("table ")) foreign = line.starts_with("table inet gantry_") && line != own;
+    if (foreign && line.find("chain guard {") != line.npos) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+std::vector<std::string> links_with(const std::vector<std::string>& prefixes) {
+  std::vector<std::string> out;
+  for (const auto& link : Netlink().links()) {
+    if (std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return link.name.starts_with(p); }))
+      out.push_back(link.name);
+  }
+  return out;
+}
+
+}  // namespace
+
+FirewallState NetworkManager::Impl::firewall_state() const {
+  FirewallState out{instance, guard, {}, {}};
+  for (const auto& [id, network] : records.networks) out.networks.push_back({network.bridge, network.spec.internal});
+  for (const auto& publication : records.publications) {
+    for (auto& forward : forwards_of(publication)) out.forwards.push_back(std::move(forward));
+  }
+  return out;
+}
+
+task<> NetworkManager::Impl::rebuild_table() {
+  table_ready = false;
+  co_await apply(rules::replace(firewall_state()));
+  table_ready = true;
+}
+
+task<> NetworkManager::Impl::ensure_table() {
+  if (!table_ready) co_await rebuild_table();
+}
+
+// The values from before are stored before anything is changed, and belong to one boot: a restart of the host sets
+// everything back by itself.
+task<> NetworkManager::Impl::ensure_forwarding() {
+  std::string name = instance;
+  bool now_guard = co_await pool.run([this, name] {
+    auto stored = database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
+    bool ours = stored && json::from_text<ForwardingBefore>(*stored, "stored setting").boot == boot_id();
+    bool on = forwarding_is_on();
+    bool inherited = !ours && on && others_guard(nftables, name);
+    if (!ours && (!on || inherited)) {
+      auto before = json::to_text(inherited ? assumed_values_before() : forwarding_values());
+      database.transaction([&](store::Transaction& transaction) { set_setting(transaction, kForwarding, before); });
+    }
+    return ours || !on || inherited;
+  });
+  if (now_guard != guard) {
+    guard = now_guard;
+    co_await rebuild_table();  // the guard stands before forwarding is on
+  }
+  if (guard) {
+    co_await pool.run([] {
+      if (!forwarding_is_on()) switch_forwarding_on();
+    });
+  }
+}
+
+task<> NetworkManager::Impl::give_back_forwarding() {
+  guard = false;
+  co_await pool.run([this] {
+    auto stored = database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
+    if (!stored) return;
+    auto before = json::from_text<ForwardingBefore>(*stored, "stored setting");
+    if (before.boot == boot_id() && !others_guard(nftables, instance)) restore_forwarding(before);
+    database.transaction([](store::Transaction& transaction) { erase_setting(transaction, kForwarding); });
+  });
+}
+
+// Links of this instance that no record owns: left by a crash between the kernel and the store.
+task<> NetworkManager::Impl::sweep_links() {
+  std::set<std::string> owned;
+  for (const auto& [id, network] : records.networks) owned.insert(network.bridge);
+  for (const auto& endpoint : records.endpoints) owned.insert(endpoint.veth);
+  std::vector<std::string> prefixes{bridge_prefix(instance), veth_prefix(instance)};
+  co_await pool.run([owned, prefixes] {
+    for (const auto& name : links_with(prefixes)) {
+      if (!owned.contains(name)) Netlink().remove_link(name);
+    }
+  });
+}
+
+task<> NetworkManager::Impl::adopt_endpoints() {
+  std::vector<std::string> prefixes{veth_prefix(instance)};
+  auto present = co_await pool.run([prefixes] { return links_with(prefixes); });
+  std::set<ContainerId> unplugged;
+  for (auto& endpoint : records.endpoints) {
+    endpoint.plugged = std::find(present.begin(), present.end(), endpoint.veth) != present.end();
+    if (!endpoint.plugged) {
+      unplugged.insert(endpoint.container);
+      continue;
+    }
+    auto bridge = records.networks.at(endpoint.network).bridge;
+    co_await pool.run([veth = endpoint.veth, bridge] { adopt_veth(veth, bridge); });
+  }
+  for (const auto& container : unplugged) {
+    co_await write([container](store::Transaction& transaction) { erase_publications(transaction, container); });
+    std::erase_if(records.publications, [&](const auto& publication) { return publication.container == container; });
+  }
+}
+
+task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
+  auto guard_turn = co_await turn.lock();
+  std::set<ContainerId> gone;
+  for (const auto& endpoint : records.endpoints) gone.insert(endpoint.container);
+  for (const auto& container : alive) gone.erase(container);
+  for (const auto& container : gone) co_await release_in_turn(container);
+  co_await sweep_links();
+  if (records.networks.empty()) {
+    co_await apply(rules::remove_table(instance));
+    table_ready = false;
+    co_return;
+  }
+  mtu = co_await pool.run([] { return Netlink().default_mtu(); });
+  co_await ensure_forwarding();
+  for (const auto& [id, network] : records.networks)
+    co_await pool.run([network = network, link_mtu = mtu] { ensure_bridge(network, link_mtu); });
+  co_await adopt_endpoints();
+  co_await rebuild_table();
+  for (const auto& publication : records.publications) {
+    // The rules lead to the container even when another program has taken the port meanwhile; that is worth a word.
+    try {
+      auto port = publication.port;
+      holds[publication.container].push_back(hold_port(port));
+    } catch (const Error& error) {
+      log::warn("container {}: {}", short_id(publication.container), error.message());
+    }
+  }
+  for (const auto& [id, network] : records.networks) dns.listen(network);
+}
+
+task<> NetworkManager::Impl::remove_all() {
+  auto guard_turn = co_await turn.lock();
+  for (const auto& [id, network] : records.networks) dns.stop(id);
+  std::vector<std::string> prefixes{bridge_prefix(instance), veth_prefix(instance)};
+  co_await pool.run([prefixes] {
+    for (const auto& name : links_with(prefixes)) Netlink().remove_link(name);
+  });
+  co_await apply(rules::remove_table(instance));
+  table_ready = false;
+  holds.clear();
+  co_await give_back_forwarding();
+  co_await write([](store::Transaction& transaction) {
+    for (const char* table : {"network_publication", "network_endpoint", "network"})
+      transaction.run(fmt::format("DELETE FROM {}", table));
+  });
+  records = {};
+}
+
+}  // namespace gantry::network
