@@ -152,7 +152,8 @@ Error to_error(std::exception_ptr failure) {
     return error;
   } catch (const boost::system::system_error& error) {
     if (error.code() == asio::error::operation_aborted) return Error(ErrorKind::cancelled, "cancelled");
-    if (error.code().category() == boost::system::system_category()) return system_error(error.code().value(), "system call");
+    if (error.code().category() == boost::system::system_category())
+      return system_error(error.code().value(), "system call");
     return Error(ErrorKind::internal, error.what());
   } catch (const std::bad_alloc&) {
     return Error(ErrorKind::exhausted, "out of memory");

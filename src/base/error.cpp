@@ -17,12 +17,17 @@ struct KindRow {
 
 // Exit codes: 125 is what docker answers for "the engine failed"; 2 is a usage error as everywhere.
 constexpr std::array kKinds{
-    KindRow{ErrorKind::invalid, "invalid", 400, 2},           KindRow{ErrorKind::not_found, "not_found", 404, 1},
-    KindRow{ErrorKind::conflict, "conflict", 409, 1},         KindRow{ErrorKind::denied, "denied", 403, 1},
+    KindRow{ErrorKind::invalid, "invalid", 400, 2},
+    KindRow{ErrorKind::not_found, "not_found", 404, 1},
+    KindRow{ErrorKind::conflict, "conflict", 409, 1},
+    KindRow{ErrorKind::denied, "denied", 403, 1},
     KindRow{ErrorKind::unauthenticated, "unauthenticated", 401, 1},
-    KindRow{ErrorKind::unsupported, "unsupported", 501, 2},   KindRow{ErrorKind::unavailable, "unavailable", 503, 125},
-    KindRow{ErrorKind::exhausted, "exhausted", 507, 125},     KindRow{ErrorKind::timeout, "timeout", 504, 124},
-    KindRow{ErrorKind::cancelled, "cancelled", 499, 130},     KindRow{ErrorKind::internal, "internal", 500, 125},
+    KindRow{ErrorKind::unsupported, "unsupported", 501, 2},
+    KindRow{ErrorKind::unavailable, "unavailable", 503, 125},
+    KindRow{ErrorKind::exhausted, "exhausted", 507, 125},
+    KindRow{ErrorKind::timeout, "timeout", 504, 124},
+    KindRow{ErrorKind::cancelled, "cancelled", 499, 130},
+    KindRow{ErrorKind::internal, "internal", 500, 125},
 };
 
 const KindRow& row(ErrorKind kind) {

@@ -58,7 +58,8 @@ std::string read_to_end(int fd, std::string_view what, std::size_t limit) {
     if (n == 0) return out;
     out.append(buffer, static_cast<std::size_t>(n));
     if (out.size() > limit)
-      throw Error(ErrorKind::exhausted, "read " + std::string(what) + ": more than " + std::to_string(limit) + " bytes");
+      throw Error(ErrorKind::exhausted,
+                  "read " + std::string(what) + ": more than " + std::to_string(limit) + " bytes");
   }
 }
 

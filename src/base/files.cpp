@@ -83,7 +83,8 @@ void remove_entries(int directory_fd, const std::string& shown, dev_t device) {
   std::unique_ptr<DIR, int (*)(DIR*)> guard(stream, ::closedir);
   std::vector<std::string> names;
   while (dirent* entry = ::readdir(stream))
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.emplace_back(entry->d_name);
+    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
+      names.emplace_back(entry->d_name);
   for (const auto& name : names) {
     if (::unlinkat(directory_fd, name.c_str(), 0) == 0 || errno == ENOENT) continue;
     if (errno != EISDIR && errno != EPERM) throw_errno("remove " + shown + "/" + name);

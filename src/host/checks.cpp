@@ -74,8 +74,7 @@ Finding check_kernel(const Places&) {
 Finding check_user_namespaces(const Places&) {
   auto most = trimmed(read_file_if_exists("/proc/sys/user/max_user_namespaces"));
   if (most.empty()) return failure("this kernel has no user namespaces", "use a kernel built with CONFIG_USER_NS=y");
-  if (most == "0")
-    return failure("user namespaces are switched off", "run 'sysctl -w user.max_user_namespaces=65536'");
+  if (most == "0") return failure("user namespaces are switched off", "run 'sysctl -w user.max_user_namespaces=65536'");
   return ok(fmt::format("up to {}", most));
 }
 
@@ -106,8 +105,9 @@ Finding check_cgroups(const Places&) {
       for (auto name : {"cpu", "memory", "pids"})
         if (controllers.find(fmt::format(" {} ", name)) == std::string::npos) missing += fmt::format(" {}", name);
       if (!missing.empty())
-        return warning("version 2 without the controllers" + missing,
-                       "boot without 'cgroup_disable=' on the kernel command line; these limits have no effect until then");
+        return warning(
+            "version 2 without the controllers" + missing,
+            "boot without 'cgroup_disable=' on the kernel command line; these limits have no effect until then");
       return ok("pure version 2");
     }
     case CgroupMode::hybrid:
@@ -115,7 +115,8 @@ Finding check_cgroups(const Places&) {
                      "works; limits use version 1. To move on, boot with 'systemd.unified_cgroup_hierarchy=1'");
     case CgroupMode::v1:
       return warning("version 1", "works; to move on, boot with 'systemd.unified_cgroup_hierarchy=1'");
-    case CgroupMode::none: break;
+    case CgroupMode::none:
+      break;
   }
   return failure("no cgroup hierarchy is mounted", "run 'mount -t cgroup2 none /sys/fs/cgroup'");
 }
@@ -169,9 +170,10 @@ Finding check_bridge(const Places&) {
 
 Finding check_forwarding(const Places&) {
   if (trimmed(read_file_if_exists("/proc/sys/net/ipv4/ip_forward")) == "1") return ok("IPv4 forwarding is on");
-  return warning("IPv4 forwarding is off",
-                 "nothing to do: gantryd switches it on with the first network, and drops what is not for containers; to "
-                 "decide yourself run 'sysctl -w net.ipv4.ip_forward=1'");
+  return warning(
+      "IPv4 forwarding is off",
+      "nothing to do: gantryd switches it on with the first network, and drops what is not for containers; to "
+      "decide yourself run 'sysctl -w net.ipv4.ip_forward=1'");
 }
 
 Finding check_ipv6(const Places&) {
@@ -241,7 +243,8 @@ CgroupMode cgroup_mode() {
   long root = file_system_type(kCgroupRoot);
   if (root == CGROUP2_SUPER_MAGIC) return CgroupMode::pure_v2;
   if (root != TMPFS_MAGIC) return CgroupMode::none;
-  return file_system_type(fs::path(kCgroupRoot) / "unified") == CGROUP2_SUPER_MAGIC ? CgroupMode::hybrid : CgroupMode::v1;
+  return file_system_type(fs::path(kCgroupRoot) / "unified") == CGROUP2_SUPER_MAGIC ? CgroupMode::hybrid
+                                                                                    : CgroupMode::v1;
 }
 
 std::vector<Finding> check_host(const Places& places) {

@@ -84,7 +84,8 @@ std::string try_id_mapped_mount(const std::filesystem::path& directory) {
     write_file(proc + "/uid_map", "0 1879048192 65536");
     write_file(proc + "/gid_map", "0 1879048192 65536");
     Fd user_namespace = open_file(proc + "/ns/user", O_RDONLY);
-    Fd tree(static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, directory.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+    Fd tree(
+        static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, directory.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
     if (!tree) return why("open_tree");
     mount_attr attributes{};
     attributes.attr_set = MOUNT_ATTR_IDMAP;

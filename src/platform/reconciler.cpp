@@ -110,12 +110,14 @@ task<> Reconciler::ensure_networks() {
       if (info.spec.name == spec.name) existing = std::move(info);
     if (network.external) {
       if (!existing)
-        throw Error(ErrorKind::not_found, fmt::format("network {} is declared external and does not exist", network.name),
+        throw Error(ErrorKind::not_found,
+                    fmt::format("network {} is declared external and does not exist", network.name),
                     fmt::format("create it with 'gantry network create {}'", network.name));
       continue;
     }
     if (existing && existing->spec.labels[engine::kStackLabel] != stack_.name)
-      throw Error(ErrorKind::conflict, fmt::format("network {} exists and does not belong to stack {}", spec.name, stack_.name),
+      throw Error(ErrorKind::conflict,
+                  fmt::format("network {} exists and does not belong to stack {}", spec.name, stack_.name),
                   "declare it 'external: true', or give the network another name in the compose file");
     if (existing && existing->spec.labels[engine::kConfigHashLabel] == spec.labels[engine::kConfigHashLabel]) continue;
     if (existing) {
@@ -230,7 +232,8 @@ bool Reconciler::dependency_met(const std::string& service, compose::DependencyC
                   fmt::format("see 'gantry logs {}'", container.spec.name));
     };
     switch (condition) {
-      case compose::DependencyCondition::service_started: break;
+      case compose::DependencyCondition::service_started:
+        break;
       case compose::DependencyCondition::service_healthy:
         if (over) fail(fmt::format("exited with code {} before it was healthy", container.exit_code));
         if (container.health == engine::Health::unhealthy) fail("is unhealthy");
@@ -270,8 +273,9 @@ task<> Reconciler::wait_until_up(std::string service) {
     bool all_up = true;
     for (const auto& container : containers_of(service)) {
       if (container.state == engine::State::exited && !completed(container))
-        throw Error(ErrorKind::conflict, fmt::format("{} exited with code {}{}", container.spec.name, container.exit_code,
-                                                     container.error.empty() ? "" : ": " + container.error),
+        throw Error(ErrorKind::conflict,
+                    fmt::format("{} exited with code {}{}", container.spec.name, container.exit_code,
+                                container.error.empty() ? "" : ": " + container.error),
                     fmt::format("see 'gantry logs {}'", container.spec.name));
       all_up = all_up && (is_up(container) || completed(container));
     }
@@ -296,21 +300,23 @@ task<> Reconciler::remove_unused_networks() {
   std::set<std::string> wanted;
   for (const auto& [key, network] : whole_.networks) wanted.insert(network.name);
   for (auto& info : engine_.networks().list()) {
-    if (info.spec.labels[engine::kStackLabel] != stack_.name || wanted.count(info.spec.name) != 0 || info.endpoints > 0) continue;
+    if (info.spec.labels[engine::kStackLabel] != stack_.name || wanted.count(info.spec.name) != 0 || info.endpoints > 0)
+      continue;
     co_await engine_.networks().remove(info.id.str());
     step("network", info.spec.name, "removed");
   }
 }
 
-task<> remove_container(engine::Engine& engine, engine::ContainerInfo container, std::optional<Duration> grace, bool volumes,
-                        StepSink sink) {
+task<> remove_container(engine::Engine& engine, engine::ContainerInfo container, std::optional<Duration> grace,
+                        bool volumes, StepSink sink) {
   Step step{.kind = "container", .name = container.spec.name};
   auto report = [&](const char* status) {
     step.status = status;
     sink(step);
   };
   try {
-    if (is_running(container) || container.state == engine::State::restarting || container.state == engine::State::starting) {
+    if (is_running(container) || container.state == engine::State::restarting ||
+        container.state == engine::State::starting) {
       report("stopping");
       co_await engine.stop(container.id, grace);
       report("stopped");

@@ -43,8 +43,8 @@ class Reconciler {
 
   engine::Engine& engine_;
   ChangeWatch& watch_;
-  compose::Stack stack_;   ///< what is to be acted on
-  compose::Stack whole_;   ///< the release, also what `options.services` leaves alone
+  compose::Stack stack_;  ///< what is to be acted on
+  compose::Stack whole_;  ///< the release, also what `options.services` leaves alone
   std::int64_t release_;
   UpOptions options_;
   StepSink sink_;
@@ -55,7 +55,7 @@ task<> bring_down(engine::Engine& engine, std::string stack, std::vector<std::ve
                   std::vector<std::string> volumes, DownOptions options, StepSink sink);
 
 /// Stops, then removes one container, reporting both.
-task<> remove_container(engine::Engine& engine, engine::ContainerInfo container, std::optional<Duration> grace, bool volumes,
-                        StepSink sink);
+task<> remove_container(engine::Engine& engine, engine::ContainerInfo container, std::optional<Duration> grace,
+                        bool volumes, StepSink sink);
 
 }  // namespace gantry::platform

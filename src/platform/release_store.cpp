@@ -21,8 +21,7 @@ std::int64_t nanos() { return now().time_since_epoch().count(); }
 }  // namespace
 
 store::Schema schema() {
-  return {"platform",
-          {R"(CREATE TABLE release(
+  return {"platform", {R"(CREATE TABLE release(
                 id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, stack TEXT NOT NULL,
                 document TEXT NOT NULL, created INTEGER NOT NULL) STRICT;
               CREATE INDEX release_of_stack ON release(project, stack, id);
@@ -42,9 +41,11 @@ StackRow ReleaseStore::record_up(const compose::Stack& stack) {
       newest = t.number("SELECT max(id) FROM release WHERE project='default' AND stack=?", {stack.name});
     }
     // applied=0 until the operation has ended, so that a crash in between is seen, also for an unchanged release.
-    t.run("INSERT INTO stack(project, name, wanted, release, applied, down, updated) VALUES('default', ?, 'up', ?, 0, '{}', ?) "
-          "ON CONFLICT DO UPDATE SET wanted='up', release=excluded.release, applied=0, updated=excluded.updated",
-          {stack.name, *newest, nanos()});
+    t.run(
+        "INSERT INTO stack(project, name, wanted, release, applied, down, updated) VALUES('default', ?, 'up', ?, 0, "
+        "'{}', ?) "
+        "ON CONFLICT DO UPDATE SET wanted='up', release=excluded.release, applied=0, updated=excluded.updated",
+        {stack.name, *newest, nanos()});
     StackRow row;
     t.query(std::string(kSelect) + " WHERE project='default' AND name=?", {stack.name},
             [&](const store::Row& found) { row = row_from(found); });
@@ -67,9 +68,8 @@ void ReleaseStore::record_down(const std::string& stack, const DownOptions& opti
 }
 
 void ReleaseStore::forget(const std::string& stack) {
-  database_.transaction([&](store::Transaction& t) {
-    t.run("DELETE FROM stack WHERE project='default' AND name=?", {stack});
-  });
+  database_.transaction(
+      [&](store::Transaction& t) { t.run("DELETE FROM stack WHERE project='default' AND name=?", {stack}); });
 }
 
 std::optional<StackRow> ReleaseStore::find(const std::string& stack) const {

@@ -61,7 +61,8 @@ task<> StackManager::Impl::finish(StackRow row) {
     co_return;
   }
   auto document = releases.document(row.release);
-  if (!document) throw Error(ErrorKind::internal, fmt::format("release {} of stack {} is missing", row.release, row.name));
+  if (!document)
+    throw Error(ErrorKind::internal, fmt::format("release {} of stack {} is missing", row.release, row.name));
   Reconciler reconciler(engine, watch, std::move(*document), row.release, {}, silent);
   if (row.applied == row.release) {
     co_await reconciler.resume();
@@ -78,7 +79,8 @@ task<StackInfo> StackManager::up(compose::Stack stack, UpOptions options, StepSi
   auto name = stack.name;
   auto guard = co_await impl_->turn(name).lock();
   auto row = impl_->releases.record_up(stack);
-  Reconciler reconciler(impl_->engine, impl_->watch, std::move(stack), row.release, std::move(options), std::move(sink));
+  Reconciler reconciler(impl_->engine, impl_->watch, std::move(stack), row.release, std::move(options),
+                        std::move(sink));
   try {
     co_await reconciler.bring_up();
   } catch (const Error& error) {
@@ -115,7 +117,11 @@ task<> StackManager::Impl::take_down(std::string name, DownOptions options, Step
 }
 
 void StackManager::Impl::announce(const std::string& stack, const char* action, std::int64_t release) {
-  engine.publish({.time = now(), .type = "stack", .action = action, .id = stack, .name = stack,
+  engine.publish({.time = now(),
+                  .type = "stack",
+                  .action = action,
+                  .id = stack,
+                  .name = stack,
                   .attributes = {{"release", std::to_string(release)}}});
 }
 

@@ -30,14 +30,14 @@ const std::array kUnsupported{
     Unsupported{"domainname", [](const Service& s) { return s.domainname.has_value(); }},
     Unsupported{"dns_search", [](const Service& s) { return !s.dns_search.empty(); }},
     Unsupported{"dns_opt", [](const Service& s) { return !s.dns_options.empty(); }},
-    Unsupported{"volumes: subpath",
-                [](const Service& s) {
-                  return any_mount(s, [](const compose::Mount& m) { return !m.subpath.empty(); });
-                }},
+    Unsupported{
+        "volumes: subpath",
+        [](const Service& s) { return any_mount(s, [](const compose::Mount& m) { return !m.subpath.empty(); }); }},
     Unsupported{"volumes: bind propagation",
                 [](const Service& s) {
                   return any_mount(s, [](const compose::Mount& m) {
-                    return m.propagation != compose::Propagation::rprivate && m.propagation != compose::Propagation::private_;
+                    return m.propagation != compose::Propagation::rprivate &&
+                           m.propagation != compose::Propagation::private_;
                   });
                 }},
     Unsupported{"tmpfs options other than size and mode",
@@ -69,7 +69,9 @@ engine::Mount translate(const Stack& stack, const compose::Mount& in) {
       out.type = engine::MountType::volume;
       if (!in.source.empty()) out.source = stack.volumes.at(in.source).name;
       break;
-    case compose::MountType::tmpfs: out.type = engine::MountType::tmpfs; break;
+    case compose::MountType::tmpfs:
+      out.type = engine::MountType::tmpfs;
+      break;
   }
   return out;
 }
@@ -88,8 +90,8 @@ engine::HealthCheck translate(const compose::HealthCheck& in) {
 }
 
 engine::RestartPolicy translate(const compose::RestartPolicy& in) {
-  static constexpr std::array kModes{engine::RestartMode::no, engine::RestartMode::always, engine::RestartMode::on_failure,
-                                     engine::RestartMode::unless_stopped};
+  static constexpr std::array kModes{engine::RestartMode::no, engine::RestartMode::always,
+                                     engine::RestartMode::on_failure, engine::RestartMode::unless_stopped};
   return {.mode = kModes.at(static_cast<std::size_t>(in.condition)),
           .max_retries = static_cast<int>(in.maximum_retries.value_or(0))};
 }
@@ -157,8 +159,8 @@ void require_supported(const Stack& stack) {
                 std::move(findings), "remove them from the compose file");
 }
 
-engine::ContainerSpec container_spec(const Stack& stack, const Service& service, std::uint32_t index, std::int64_t release,
-                                     const std::string& hash) {
+engine::ContainerSpec container_spec(const Stack& stack, const Service& service, std::uint32_t index,
+                                     std::int64_t release, const std::string& hash) {
   engine::ContainerSpec spec;
   spec.name = compose::container_name(stack, service, index);
   spec.image = service.image;
@@ -182,10 +184,11 @@ engine::ContainerSpec container_spec(const Stack& stack, const Service& service,
   spec.no_network = service.network_mode == compose::NetworkMode::none;
   if (!spec.no_network) spec.networks = attachments(stack, service);
   for (const auto& port : service.ports)
-    spec.ports.push_back({.host_ip = port.host_ip.value_or(""),
-                          .host_port = port.host_port.value_or(0),
-                          .container_port = port.container_port,
-                          .protocol = port.protocol == compose::Protocol::udp ? engine::Protocol::udp : engine::Protocol::tcp});
+    spec.ports.push_back(
+        {.host_ip = port.host_ip.value_or(""),
+         .host_port = port.host_port.value_or(0),
+         .container_port = port.container_port,
+         .protocol = port.protocol == compose::Protocol::udp ? engine::Protocol::udp : engine::Protocol::tcp});
   for (const auto& host : service.extra_hosts) spec.extra_hosts.push_back(host.name + ":" + host.address);
   spec.dns = service.dns;
   spec.restart = translate(service.restart);

@@ -142,7 +142,8 @@ std::int64_t Row::number(int column) const { return sqlite3_column_int64(stateme
 
 std::string Row::text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-  return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+  return data == nullptr ? std::string()
+                         : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
 bool Row::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
@@ -158,10 +159,15 @@ void Transaction::query(std::string_view sql, const std::vector<Value>& values,
     ++index;
     int bound = SQLITE_OK;
     switch (value.kind_) {
-      case Value::Kind::null: bound = sqlite3_bind_null(statement, index); break;
-      case Value::Kind::number: bound = sqlite3_bind_int64(statement, index, value.number_); break;
+      case Value::Kind::null:
+        bound = sqlite3_bind_null(statement, index);
+        break;
+      case Value::Kind::number:
+        bound = sqlite3_bind_int64(statement, index, value.number_);
+        break;
       case Value::Kind::text:
-        bound = sqlite3_bind_text64(statement, index, value.text_.data(), value.text_.size(), SQLITE_STATIC, SQLITE_UTF8);
+        bound =
+            sqlite3_bind_text64(statement, index, value.text_.data(), value.text_.size(), SQLITE_STATIC, SQLITE_UTF8);
         break;
     }
     if (bound != SQLITE_OK) fail(database_.handle_, sql);

@@ -45,7 +45,8 @@ void require_host(const Options& options) {
     if (finding.verdict == host::Verdict::failure)
       missing.push_back({.place = {}, .message = finding.check + ": " + finding.found + "; " + finding.fix});
   if (!missing.empty())
-    throw Error(ErrorKind::unavailable, "this host cannot run containers yet", std::move(missing), "run 'gantry doctor'");
+    throw Error(ErrorKind::unavailable, "this host cannot run containers yet", std::move(missing),
+                "run 'gantry doctor'");
 }
 
 // Many containers need many descriptors. The soft limit may always be raised to the hard one.
@@ -83,7 +84,10 @@ struct Daemon {
              .engine = engine,
              .stacks = stacks,
              .builder = builder,
-             .daemon = {.version = GANTRY_VERSION, .instance = instance, .data_dir = options.data_dir, .run_dir = options.run_dir},
+             .daemon = {.version = GANTRY_VERSION,
+                        .instance = instance,
+                        .data_dir = options.data_dir,
+                        .run_dir = options.run_dir},
              .scratch_dir = options.data_dir / "build"},
             authenticator, authorizer, audit),
         server(executor, api.handler()) {}

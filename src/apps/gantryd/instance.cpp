@@ -32,7 +32,8 @@ std::string instance_name(const fs::path& data_dir) {
   if (auto known = read_file_if_exists(file, 64)) {
     while (!known->empty() && known->back() == '\n') known->pop_back();
     if (known->size() == 4 && known->find_first_not_of("0123456789abcdef") == std::string::npos) return *known;
-    throw Error(ErrorKind::invalid, file.string() + ": not an instance name", "restore it from a backup of the directory");
+    throw Error(ErrorKind::invalid, file.string() + ": not an instance name",
+                "restore it from a backup of the directory");
   }
   auto name = random_hex(4);
   write_file_durably(file, name + "\n");
@@ -59,9 +60,10 @@ fs::path find_own_program(const std::string& name) {
   auto here = fs::read_symlink("/proc/self/exe").parent_path();
   for (const auto& candidate : {here / name, here.parent_path() / "libexec" / "gantry" / name})
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  throw Error(ErrorKind::unavailable, name + " is neither in " + here.string() + " nor in " +
-                                          (here.parent_path() / "libexec" / "gantry").string(),
-              "install Gantry again");
+  throw Error(
+      ErrorKind::unavailable,
+      name + " is neither in " + here.string() + " nor in " + (here.parent_path() / "libexec" / "gantry").string(),
+      "install Gantry again");
 }
 
 }  // namespace gantry::daemon

@@ -32,16 +32,21 @@ std::string error_of(std::string_view text, gantry::json::Unknown unknown = gant
 }
 
 TEST(Json, RoundTripsADescribedStruct) {
-  Outer outer{.items = {{.number = 1, .note = "a"}, {}}, .labels = {{"k", "v"}}, .colour = Colour::default_,
+  Outer outer{.items = {{.number = 1, .note = "a"}, {}},
+              .labels = {{"k", "v"}},
+              .colour = Colour::default_,
               .wait = std::chrono::seconds(2)};
   auto text = gantry::json::to_text(outer);
-  EXPECT_EQ(text, R"({"items":[{"number":1,"note":"a"},{"number":7}],"labels":{"k":"v"},"colour":"default","wait":2000000000})");
+  EXPECT_EQ(
+      text,
+      R"({"items":[{"number":1,"note":"a"},{"number":7}],"labels":{"k":"v"},"colour":"default","wait":2000000000})");
   EXPECT_EQ(gantry::json::to_text(gantry::json::from_text<Outer>(text, "x")), text);
 }
 
 TEST(Json, NamesThePathOfWhatIsWrong) {
   EXPECT_EQ(error_of(R"({"items":[{"number":"x"}]})"), "request: $.items[0].number: expected a number");
-  EXPECT_EQ(error_of(R"({"items":[{"number":99999999999}]})"), "request: $.items[0].number: expected a whole number in range");
+  EXPECT_EQ(error_of(R"({"items":[{"number":99999999999}]})"),
+            "request: $.items[0].number: expected a whole number in range");
   EXPECT_EQ(error_of(R"({"colour":"blue"})"), "request: $.colour: expected one of red, default");
 }
 

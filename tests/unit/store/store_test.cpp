@@ -23,7 +23,8 @@ TEST_F(StoreTest, KeepsWhatWasCommittedAndNothingElse) {
     EXPECT_THROW(database.transaction([](Transaction& t) {
       t.run("INSERT INTO t VALUES(?, ?)", {"b", 2});
       throw Error(ErrorKind::internal, "stop here");
-    }), Error);
+    }),
+                 Error);
   }
   Database again(file, {schema});
   again.transaction([](Transaction& t) {

@@ -82,7 +82,7 @@ class WorkerPool {
       });
     };
     co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(initiate, asio::use_awaitable,
-                                                                          std::move(function));
+                                                                         std::move(function));
     if (slot->failure) std::rethrow_exception(slot->failure);
     if constexpr (!std::is_void_v<R>) co_return std::move(*slot->value);
   }

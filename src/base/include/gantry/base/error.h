@@ -69,7 +69,8 @@ class Error : public std::exception {
 };
 
 /// An Error from `errno`-style `code`: "open /x/y: no such file or directory". ENOENT maps to not_found, EEXIST and
-/// EBUSY to conflict, ENOSPC, EDQUOT, ENOMEM, EMFILE and ENFILE to exhausted, EACCES and EPERM to denied, else internal.
+/// EBUSY to conflict, ENOSPC, EDQUOT, ENOMEM, EMFILE and ENFILE to exhausted, EACCES and EPERM to denied, else
+/// internal.
 Error system_error(int code, std::string_view what);
 /// Throws system_error(errno, what).
 [[noreturn]] void throw_errno(std::string_view what);

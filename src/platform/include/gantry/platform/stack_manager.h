@@ -38,7 +38,7 @@ BOOST_DESCRIBE_STRUCT(DownOptions, (), (volumes, grace))
 
 /// One line of progress: an object and what happens to it.
 struct Step {
-  std::string kind;    ///< network, volume, container
+  std::string kind;  ///< network, volume, container
   std::string name;
   std::string status;  ///< creating, created, starting, started, waiting, healthy, stopping, removed, unchanged, failed
   std::string detail;
