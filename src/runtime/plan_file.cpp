@@ -1,0 +1,92 @@
+#include "plan_file.h"
+
+#include "paths.h"
+#include "spec.h"
+
+namespace gantry::runtime {
+namespace {
+
+class Words {
+ public:
+  template <class... Values>
+  void add(std::string_view keyword, const Values&... values) {
+    word(keyword);
+    (word(values), ...);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  void word(std::string_view value) {
+    if (value.find('\0') != std::string_view::npos)
+      throw Error(ErrorKind::invalid, "a path in the container's plan contains a NUL byte");
+    text_.append(value).push_back('\0');
+  }
+  template <class Number>
+  requires std::is_integral_v<Number>
+  void word(Number value) { word(std::string_view(std::to_string(value))); }
+  std::string text_;
+};
+
+std::uint32_t on_host(std::uint32_t inside, const std::optional<IdRange>& range) {
+  if (!range) return inside;
+  if (inside >= range->size)
+    throw Error(ErrorKind::invalid,
+                "user or group id " + std::to_string(inside) + " is outside the container's user namespace (0 to " +
+                    std::to_string(range->size - 1) + ")",
+                "use a lower id, or the host's user namespace");
+  return range->host + inside;
+}
+
+void add_streams(Words& words, bool tty, bool open_stdin, std::uint32_t uid, std::uint32_t gid,
+                 const std::optional<IdRange>& range) {
+  if (tty) words.add("tty");
+  if (open_stdin) words.add("stdin");
+  words.add("owner", on_host(uid, range), on_host(gid, range));
+}
+
+void add_binds(Words& words, const Plan& plan, const Config& config) {
+  auto flags = [&](bool id_mapped, bool read_only) {
+    std::string text = "r";
+    if (id_mapped && plan.user_namespace) text += 'i';
+    if (read_only) text += 'o';
+    return text;
+  };
+  for (const auto& mount : plan.mounts)
+    if (mount.kind == PlannedMount::Kind::bind)
+      words.add("bind", flags(mount.id_mapped, mount.read_only), mount.source);
+  if (plan.init) words.add("bind", flags(false, true), config.init.string());
+}
+
+}  // namespace
+
+std::string container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
+                           const std::vector<Plan::Limit>& limits) {
+  Words words;
+  words.add("crun", config.crun.string());
+  words.add("crun-root", kLauncherRootFromContainer);
+  words.add("id", plan.id.str());
+  words.add("state", plan.state_dir.string());
+  words.add("log", plan.log_max_size, plan.log_max_files);
+  add_streams(words, plan.tty, plan.open_stdin, plan.uid, plan.gid, plan.user_namespace);
+  if (plan.user_namespace) words.add("map", plan.user_namespace->host, plan.user_namespace->size);
+  words.add("upper", plan.upper.string());
+  words.add("work", plan.work.string());
+  for (const auto& layer : plan.layers) words.add("layer", layer.string());
+  add_binds(words, plan, config);
+  for (const auto& cgroup : cgroups) words.add("cgroup", cgroup);
+  for (const auto& limit : limits) words.add("rlimit", rlimit_number(limit.name), limit.soft, limit.hard);
+  return words.take();
+}
+
+std::string exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
+                      const std::optional<IdRange>& user_namespace) {
+  Words words;
+  words.add("exec");
+  words.add("crun", config.crun.string());
+  words.add("crun-root", kLauncherRootFromExec);
+  words.add("id", id.str());
+  add_streams(words, plan.tty, plan.open_stdin, plan.uid, plan.gid, user_namespace);
+  return words.take();
+}
+
+}  // namespace gantry::runtime

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "gantry/base/stream.h"
+#include "packets.h"
+
+namespace gantry::runtime {
+
+/// A connection to a program's streams through its shim. When it returns, the shim has taken the client in: everything
+/// the program writes from now on arrives.
+task<std::unique_ptr<StdioSession>> open_session(std::filesystem::path directory);
+
+}  // namespace gantry::runtime

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "gantry/runtime/shim_protocol.h"
+
+/// `<state_dir>/exit.json`: how the container ended. Its block is reserved beforehand, so that a full disk does not
+/// lose it.
+namespace gantry::shim {
+
+void reserve_exit_record(int state_dir);
+/// Atomic and durable.
+void write_exit_record(int state_dir, const runtime::shim::Status& status);
+
+}  // namespace gantry::shim

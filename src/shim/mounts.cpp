@@ -1,0 +1,224 @@
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gantry/runtime/stage.h"
+#include "plan.h"
+#include "sys.h"
+
+namespace gantry::shim {
+namespace {
+
+using runtime::kStage;
+
+constexpr char kOtherFileSystem[] =
+    "this file system cannot be mounted with mapped ids: put it on another one (ext4, xfs, btrfs), or run the "
+    "container with the host's user namespace";
+
+int layer_fds[kMaxLayers];
+int bind_fds[kMaxBinds];
+int upper_fd = -1;
+Path upper_parent;
+
+void write_map(pid_t pid, const char* name) {
+  Text<64> path;
+  path.add("/proc/").add(static_cast<std::uint64_t>(pid)).add("/").add(name);
+  Text<64> line;
+  line.add("0 ").add(plan.map_host).add(" ").add(plan.map_size);
+  int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || !write_all(fd, line.c_str(), line.length())) fail_errno("map ids through", path.c_str());
+  ::close(fd);
+}
+
+// A user namespace exists only through a process in it: a child that waits until we hold its descriptor.
+int make_user_namespace() {
+  int ready[2];
+  if (::pipe2(ready, O_CLOEXEC) < 0) fail_errno("make", "a pipe");
+  pid_t pid = ::fork();
+  if (pid < 0) fail_errno("fork", "the namespace helper");
+  if (pid == 0) {
+    char result = ::unshare(CLONE_NEWUSER) == 0 ? 0 : static_cast<char>(errno);
+    if (::write(ready[1], &result, 1) == 1) ::pause();
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  char result = EPIPE;
+  ssize_t got = ::read(ready[0], &result, 1);
+  ::close(ready[0]);
+  int fd = -1;
+  if (got == 1 && result == 0) {
+    write_map(pid, "uid_map");
+    write_map(pid, "gid_map");
+    Text<64> path;
+    path.add("/proc/").add(static_cast<std::uint64_t>(pid)).add("/ns/user");
+    fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  }
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  if (fd < 0) {
+    errno = result != 0 ? result : EINVAL;
+    fail_errno("make", "a user namespace");
+  }
+  return fd;
+}
+
+int clone_mount(const char* source, bool recursive) {
+  int path = ::open(source, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (path < 0) fail_errno("mount", source);
+  struct stat info {};
+  if (::fstat(path, &info) == 0 && S_ISLNK(info.st_mode))
+    fail({.kind = "invalid",
+          .what = "mount of a symbolic link",
+          .object = source,
+          .fix = "name what the link points to"});
+  unsigned flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u);
+  int tree = ::open_tree(path, "", flags);
+  if (tree < 0) fail_errno("clone the mount of", source);
+  ::close(path);
+  return tree;
+}
+
+void map_ids(int tree, int user_namespace, const char* source, bool recursive) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_IDMAP;
+  attributes.userns_fd = static_cast<std::uint64_t>(user_namespace);
+  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
+  if (::mount_setattr(tree, "", flags, &attributes, sizeof attributes) == 0) return;
+  if (errno == EINVAL)
+    fail({.kind = "unsupported", .what = "map ids of", .object = source, .error = EINVAL, .fix = kOtherFileSystem});
+  fail_errno("map ids of", source);
+}
+
+int clone_mapped(const char* source, int user_namespace, bool recursive) {
+  int tree = clone_mount(source, recursive);
+  if (user_namespace >= 0) map_ids(tree, user_namespace, source, recursive);
+  return tree;
+}
+
+void make_directory(const char* path) {
+  if (::mkdir(path, 0755) < 0 && errno != EEXIST) fail_errno("create directory", path);
+}
+
+void attach(int tree, const char* path) {
+  if (::move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) fail_errno("attach a mount at", path);
+}
+
+// upper and work must be seen through one mount: their common parent is what is cloned.
+void split_upper() {
+  upper_parent.clear();
+  std::size_t slash = 0;
+  for (std::size_t i = 0; plan.upper[i] != 0 && plan.upper[i] == plan.work[i]; ++i)
+    if (plan.upper[i] == '/') slash = i;
+  char parent[4096];
+  if (slash == 0 || slash >= sizeof parent)
+    fail({.kind = "internal", .what = "no common directory of the writable layer and", .object = plan.work});
+  memcpy(parent, plan.upper, slash);
+  parent[slash] = 0;
+  upper_parent.add(parent);
+}
+
+void clone_all(int user_namespace) {
+  for (std::size_t i = 0; i < plan.layer_count; ++i) layer_fds[i] = clone_mapped(plan.layers[i], user_namespace, false);
+  split_upper();
+  upper_fd = clone_mapped(upper_parent.c_str(), user_namespace, false);
+  for (std::size_t i = 0; i < plan.bind_count; ++i)
+    bind_fds[i] =
+        clone_mapped(plan.binds[i].source, plan.binds[i].id_mapped ? user_namespace : -1, plan.binds[i].recursive);
+}
+
+void make_stage() {
+  if (::mount("gantry", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
+    fail_errno("mount a tmpfs on", kStage);
+  if (::mount(nullptr, kStage, nullptr, MS_PRIVATE, nullptr) < 0) fail_errno("make private", kStage);
+  if (::chdir(kStage) < 0) fail_errno("change to", kStage);
+  for (const char* name : {"l", "l/u", "l/none", "m", "r"}) make_directory(name);
+}
+
+Text<16> numbered(const char* prefix, std::size_t number) {
+  Text<16> name;
+  name.add(prefix).add(static_cast<std::uint64_t>(number));
+  return name;
+}
+
+// Names are short because overlayfs takes its options in one page.
+void mount_root() {
+  Path options;
+  options.add("index=off,metacopy=off,lowerdir=");
+  for (std::size_t i = plan.layer_count; i-- > 0;) {
+    auto name = numbered("l/", i);
+    make_directory(name.c_str());
+    attach(layer_fds[i], name.c_str());
+    options.add(name.c_str());
+    if (i > 0) options.add(":");
+  }
+  if (plan.layer_count == 0) options.add("l/none");
+  attach(upper_fd, "l/u");
+  options.add(",upperdir=l/u").add(plan.upper + upper_parent.length());
+  options.add(",workdir=l/u").add(plan.work + upper_parent.length());
+  if (::mount("overlay", "r", "overlay", 0, options.c_str()) < 0)
+    fail_errno("mount the root file system over", plan.upper);
+  // overlayfs holds clones of its own
+  for (std::size_t i = 0; i < plan.layer_count; ++i) ::umount2(numbered("l/", i).c_str(), MNT_DETACH);
+  ::umount2("l/u", MNT_DETACH);
+}
+
+void attach_binds() {
+  for (std::size_t i = 0; i < plan.bind_count; ++i) {
+    auto name = numbered("m/", i);
+    struct stat info {};
+    if (::fstat(bind_fds[i], &info) < 0) fail_errno("inspect", plan.binds[i].source);
+    if (S_ISDIR(info.st_mode)) {
+      make_directory(name.c_str());
+    } else if (::mknod(name.c_str(), S_IFREG | 0600, 0) < 0) {
+      fail_errno("create", name.c_str());
+    }
+    attach(bind_fds[i], name.c_str());
+  }
+}
+
+void close_all() {
+  for (std::size_t i = 0; i < plan.layer_count; ++i) ::close(layer_fds[i]);
+  for (std::size_t i = 0; i < plan.bind_count; ++i) ::close(bind_fds[i]);
+  ::close(upper_fd);
+}
+
+}  // namespace
+
+void enter_private_namespace() {
+  if (::unshare(CLONE_NEWNS) < 0) fail_errno("unshare", "the mount namespace");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) fail_errno("make rslave", "/");
+  // crun refuses a hybrid layout, where version 1 hierarchies carry the controllers and a version 2 mount stands beside
+  // them. Without that mount it sees plain version 1.
+  struct statfs info {};
+  if (::statfs("/sys/fs/cgroup", &info) == 0 && info.f_type == TMPFS_MAGIC &&
+      ::statfs("/sys/fs/cgroup/unified", &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC)
+    if (::umount2("/sys/fs/cgroup/unified", MNT_DETACH) < 0) fail_errno("unmount", "/sys/fs/cgroup/unified");
+}
+
+void mount_all() {
+  int here = ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (here < 0) fail_errno("open", "the container's directory");
+  int user_namespace = plan.mapped ? make_user_namespace() : -1;
+  clone_all(user_namespace);
+  if (user_namespace >= 0) ::close(user_namespace);
+  make_stage();
+  mount_root();
+  attach_binds();
+  close_all();
+  if (::fchdir(here) < 0) fail_errno("change to", "the container's directory");
+  ::close(here);
+}
+
+void unmount_all() { ::umount2(kStage, MNT_DETACH); }
+
+}  // namespace gantry::shim

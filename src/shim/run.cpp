@@ -1,0 +1,399 @@
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "clients.h"
+#include "exit_record.h"
+#include "gantry/runtime/shim_protocol.h"
+#include "log.h"
+#include "mounts.h"
+#include "plan.h"
+#include "streams.h"
+#include "sys.h"
+
+namespace gantry::shim {
+namespace {
+
+using runtime::shim::Message;
+using runtime::shim::State;
+using runtime::shim::Status;
+
+constexpr int kListener = 3;
+constexpr std::int64_t kDrainIdle = 1000;  // milliseconds a stream held by others than the program may stay silent
+constexpr std::int64_t kDrainMost = 10000;
+
+enum Token : std::uint32_t { listener_token, signal_token, out_token, err_token, in_token, first_client_token };
+enum class Step { none, create, start, exec };  // what the OCI runtime is doing
+
+Status status{.state = State::preparing};
+int epoll_fd = -1;
+int signal_fd = -1;
+int state_dir = -1;
+
+Step step = Step::none;
+pid_t step_pid = -1;
+int step_result = -1;
+bool program_ended = false;
+int program_result = 0;
+bool pumping = false;
+bool input_waits = false;
+bool end_sent = false;
+std::int64_t ended_at = 0;
+std::int64_t last_output = 0;
+
+// Children that ended before their number was known to be the program's.
+struct Ended {
+  pid_t pid;
+  int result;
+};
+Ended early[16];
+unsigned early_count = 0;
+
+void enter(State next) {
+  if (!runtime::shim::may_follow(status.state, next)) fail({.kind = "internal", .what = "a step out of order"});
+  status.state = next;
+  clients::broadcast(status);
+}
+
+void add_to_epoll(int fd, std::uint32_t token, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u32 = token;
+  if (::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) fail_errno("watch", "a descriptor");
+}
+
+// Interest follows from the state; only changes reach the kernel. A descriptor nobody is interested in is taken out
+// altogether, since a hang-up is reported whether asked for or not.
+struct Watched {
+  int* fd;
+  std::uint32_t token;
+  std::uint32_t events;
+  bool active;
+};
+Watched watched[] = {{&streams::out, out_token, EPOLLIN, false},
+                     {&streams::err, err_token, EPOLLIN, false},
+                     {&streams::in, in_token, EPOLLOUT, false}};
+
+void want(Watched& entry, bool wanted) {
+  wanted = wanted && *entry.fd >= 0;
+  if (wanted == entry.active) return;
+  if (wanted) add_to_epoll(*entry.fd, entry.token, entry.events);
+  if (!wanted && *entry.fd >= 0) ::epoll_ctl(epoll_fd, EPOLL_CTL_DEL, *entry.fd, nullptr);
+  entry.active = wanted;
+}
+
+void update_interest() {
+  bool read = pumping && !clients::busy();
+  want(watched[0], read);
+  want(watched[1], read);
+  want(watched[2], input_waits);
+  clients::hold_input(input_waits);
+}
+
+void close_stream(Watched& entry) {
+  want(entry, false);
+  ::close(*entry.fd);
+  *entry.fd = -1;
+}
+
+void pump(int which) {
+  Watched& entry = watched[which - 1];
+  if (*entry.fd < 0 || clients::busy()) return;
+  ssize_t n = ::read(*entry.fd, clients::chunk(), runtime::shim::kMaxPayload);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  // A terminal whose last user has gone answers EIO.
+  if (n <= 0) return close_stream(entry);
+  last_output = steady_millis();
+  log::write(which, clients::chunk(), static_cast<std::size_t>(n));
+  clients::send_chunk(which == 2 ? Message::err : Message::out, static_cast<std::size_t>(n));
+}
+
+void apply_limits() {
+  for (std::size_t i = 0; i < plan.limit_count; ++i) {
+    rlimit limit{plan.limits[i].soft, plan.limits[i].hard};
+    ::setrlimit(static_cast<__rlimit_resource_t>(plan.limits[i].resource), &limit);
+  }
+}
+
+void start_runtime(Step next, const char* const* argv, bool with_streams) {
+  step = next;
+  step_pid = with_streams
+                 ? start_program(argv, streams::program_in, streams::program_out, streams::program_err, apply_limits)
+                 : start_program(argv, -1, -1, -1);
+  if (step_pid < 0) fail_errno("start", plan.crun);
+}
+
+void begin_create() {
+  const char* argv[] = {plan.crun,
+                        "--root",
+                        plan.crun_root,
+                        "--log",
+                        "file:crun.log",
+                        "--log-format",
+                        "json",
+                        "create",
+                        "--bundle",
+                        ".",
+                        "--pid-file",
+                        "pid",
+                        plan.tty ? "--console-socket" : plan.id,
+                        plan.tty ? "console.sock" : nullptr,
+                        plan.id,
+                        nullptr};
+  start_runtime(Step::create, argv, true);
+}
+
+void begin_exec() {
+  const char* argv[] = {plan.crun,
+                        "--root",
+                        plan.crun_root,
+                        "--log",
+                        "file:crun.log",
+                        "--log-format",
+                        "json",
+                        "exec",
+                        "--detach",
+                        "--process",
+                        "process.json",
+                        "--pid-file",
+                        "pid",
+                        plan.tty ? "--console-socket" : plan.id,
+                        plan.tty ? "console.sock" : nullptr,
+                        plan.id,
+                        nullptr};
+  start_runtime(Step::exec, argv, true);
+}
+
+void begin_start() {
+  streams::discard_pending();
+  pumping = true;
+  const char* argv[] = {plan.crun,      "--root", plan.crun_root, "--log", "file:crun.log",
+                        "--log-format", "json",   "start",        plan.id, nullptr};
+  start_runtime(Step::start, argv, false);
+}
+
+void read_pid() {
+  char text[32];
+  if (read_small(AT_FDCWD, "pid", text, sizeof text) <= 0) fail_errno("read", "the program's process id");
+  status.pid = static_cast<std::int32_t>(to_number(text));
+  if (status.pid <= 1) fail({.kind = "internal", .what = "the OCI runtime named no process"});
+  for (unsigned i = 0; i < early_count; ++i)
+    if (early[i].pid == status.pid) {
+      program_ended = true;
+      program_result = early[i].result;
+    }
+}
+
+void step_ended() {
+  Step ended = step;
+  step = Step::none;
+  step_pid = -1;
+  if (step_result != 0) fail({.kind = "launcher", .what = ""});
+  if (ended != Step::start) {
+    read_pid();
+    streams::program_made();
+  }
+  pumping = ended != Step::create;
+  enter(ended == Step::create ? State::created : State::running);
+}
+
+void record_end() {
+  if (WIFSIGNALED(program_result)) {
+    status.signaled = 1;
+    status.code = 128 + WTERMSIG(program_result);
+  } else {
+    status.code = WEXITSTATUS(program_result);
+  }
+  status.time = wall_nanos();
+  if (!plan.exec && status.code != 0) status.oom_killed = out_of_memory_killed() ? 1 : 0;
+  ended_at = last_output = steady_millis();
+  if (!pumping)
+    for (int i : {0, 1})
+      if (*watched[i].fd >= 0) close_stream(watched[i]);
+}
+
+void reap() {
+  signalfd_siginfo ignored;
+  while (::read(signal_fd, &ignored, sizeof ignored) > 0) {
+  }
+  int result = 0;
+  for (pid_t pid; (pid = ::waitpid(-1, &result, WNOHANG)) > 0;) {
+    if (pid == step_pid) {
+      step_result = result;
+      step_ended();
+    } else if (status.pid != 0 && pid == status.pid) {
+      program_ended = true;
+      program_result = result;
+    } else {
+      early[early_count++ % 16] = {pid, result};
+      if (early_count >= 16) early_count = 16;
+    }
+  }
+  if (program_ended && ended_at == 0 && step == Step::none) record_end();
+}
+
+int drain_timeout() {
+  if (ended_at == 0 || clients::busy()) return -1;
+  std::int64_t now = steady_millis();
+  std::int64_t idle = last_output + kDrainIdle - now;
+  std::int64_t most = ended_at + kDrainMost - now;
+  std::int64_t left = idle < most ? idle : most;
+  return left < 0 ? 0 : static_cast<int>(left);
+}
+
+[[noreturn]] void finish() {
+  if (!plan.exec) write_exit_record(state_dir, status);
+  enter(State::exited);
+  if (!plan.exec) {
+    remove_cgroups();
+    unmount_all();
+  }
+  ::_exit(0);
+}
+
+void advance_end() {
+  if (ended_at == 0 || clients::busy()) return;
+  if (!end_sent) {
+    bool open = streams::out >= 0 || streams::err >= 0;
+    if (open && drain_timeout() > 0) return;
+    if (!plan.exec) log::finish();
+    end_sent = true;
+    pumping = false;
+    clients::send_chunk(Message::end, 0);
+  }
+  if (!clients::busy()) finish();
+}
+
+void prepare_process() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::prctl(PR_SET_NAME, plan.exec ? "gantry-exec" : "gantry-shim");
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  signal_fd = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (signal_fd < 0 || epoll_fd < 0) fail_errno("make", "an event loop");
+  ::fcntl(kListener, F_SETFD, FD_CLOEXEC);
+  ::fcntl(kListener, F_SETFL, O_NONBLOCK);
+  status.shim_pid = ::getpid();
+  clients::begin(epoll_fd, kListener, first_client_token);
+  add_to_epoll(kListener, listener_token, EPOLLIN);
+  add_to_epoll(signal_fd, signal_token, EPOLLIN);
+}
+
+void prepare_container() {
+  state_dir = ::open(plan.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (state_dir < 0) fail_errno("open", plan.state_dir);
+  reserve_exit_record(state_dir);
+  log::open(state_dir, plan.log_max_size, plan.log_max_files);
+  mount_all();
+}
+
+void dispatch(const epoll_event& event) {
+  switch (event.data.u32) {
+    case listener_token:
+      return clients::accept_all();
+    case signal_token:
+      return reap();
+    case out_token:
+      return pump(1);
+    case err_token:
+      return pump(2);
+    case in_token:
+      input_waits = !streams::flush_input();
+      return;
+    default:
+      return clients::on_event(static_cast<int>(event.data.u32 - first_client_token), event.events);
+  }
+}
+
+int timeout() {
+  int stall = clients::stall_timeout();
+  return stall >= 0 ? stall : drain_timeout();
+}
+
+// An exec nobody waits for any more and that has not begun is over.
+bool abandoned() { return plan.exec && status.state == State::created && step == Step::none && clients::count() == 0; }
+
+}  // namespace
+
+void clients::on_message(Message type, const char* data, std::size_t size) {
+  switch (type) {
+    case Message::start:
+      return step != Step::none ? void() : plan.exec ? begin_exec() : begin_start();
+    case Message::input:
+      input_waits = !streams::write_input(data, size);
+      return;
+    case Message::close_input:
+      return streams::close_input();
+    case Message::resize: {
+      runtime::shim::Window window;
+      memcpy(&window, data, sizeof window);
+      return streams::resize(window);
+    }
+    case Message::signal: {
+      std::int32_t number;
+      memcpy(&number, data, sizeof number);
+      if (status.pid > 1 && !program_ended && number > 0) ::kill(status.pid, number);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+const Status& clients::current_status() { return status; }
+
+void fail(const Failure& failure) {
+  static Text<runtime::shim::kMaxPayload> message;
+  message.add(failure.kind).add("\n").add(failure.what);
+  if (*failure.object != 0) message.add(" ").add(failure.object);
+  if (failure.error != 0) message.add(": ").add(strerrordesc_np(failure.error));
+  message.add("\n").add(failure.fix);
+  clients::broadcast_failure(message.c_str(), message.length());
+  if (step_pid > 0) ::kill(step_pid, SIGKILL);
+  if (!plan.exec) {
+    remove_cgroups();
+    unmount_all();
+  }
+  ::_exit(1);
+}
+
+int run() {
+  prepare_process();
+  read_plan();
+  enter_private_namespace();
+  if (!plan.exec) prepare_container();
+  streams::make();
+  if (plan.exec) {
+    enter(State::created);
+    clients::accept_all();
+  } else {
+    begin_create();
+  }
+  for (;;) {
+    update_interest();
+    epoll_event events[16];
+    int n = ::epoll_wait(epoll_fd, events, 16, timeout());
+    for (int i = 0; i < n; ++i) dispatch(events[i]);
+    clients::drop_stalled();
+    advance_end();
+    if (abandoned()) ::_exit(0);
+  }
+}
+
+}  // namespace gantry::shim

@@ -1,0 +1,103 @@
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace gantry::shim {
+namespace {
+
+const char* kind_of(int error) {
+  switch (error) {
+    case ENOENT:
+      return "not_found";
+    case EEXIST:
+    case EBUSY:
+      return "conflict";
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+      return "exhausted";
+    case EACCES:
+    case EPERM:
+      return "denied";
+    default:
+      return "internal";
+  }
+}
+
+std::int64_t clock_nanos(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
+void fail_errno(const char* what, const char* object) {
+  int error = errno;
+  fail({.kind = kind_of(error), .what = what, .object = object, .error = error});
+}
+
+std::int64_t wall_nanos() { return clock_nanos(CLOCK_REALTIME); }
+std::int64_t steady_millis() { return clock_nanos(CLOCK_MONOTONIC) / 1'000'000; }
+
+bool write_all(int fd, const char* data, std::size_t size) {
+  while (size > 0) {
+    ssize_t n = ::write(fd, data, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    data += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+ssize_t read_small(int dir_fd, const char* path, char* buffer, std::size_t size) {
+  int fd = ::openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  std::size_t used = 0;
+  while (used + 1 < size) {
+    ssize_t n = ::read(fd, buffer + used, size - 1 - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    used += static_cast<std::size_t>(n);
+  }
+  ::close(fd);
+  buffer[used] = 0;
+  return static_cast<ssize_t>(used);
+}
+
+std::uint64_t to_number(const char* text) {
+  std::uint64_t value = 0;
+  while (*text >= '0' && *text <= '9') value = value * 10 + static_cast<std::uint64_t>(*text++ - '0');
+  return value;
+}
+
+pid_t start_program(const char* const* argv, int in, int out, int err, void (*prepare)()) {
+  pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (prepare != nullptr) prepare();
+  int fds[3] = {in, out, err};
+  // Out of the way of 0, 1 and 2 first, so that no dup2 overwrites a source that is still needed.
+  for (int& fd : fds)
+    if (fd >= 0) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 10);
+  for (int i = 0; i < 3; ++i) {
+    int source = fds[i] >= 0 ? fds[i] : ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ::dup2(source, i);
+    if (source == i) ::fcntl(i, F_SETFD, 0);
+  }
+  ::execv(argv[0], const_cast<char* const*>(argv));
+  ::_exit(127);
+}
+
+}  // namespace gantry::shim

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+
+/// The shim's few tools: no allocation, no exceptions, no standard library containers.
+namespace gantry::shim {
+
+/// Text put together in a fixed buffer; what does not fit is cut.
+template <std::size_t N>
+class Text {
+ public:
+  Text& add(const char* text) {
+    while (*text != 0 && length_ + 1 < N) data_[length_++] = *text++;
+    data_[length_] = 0;
+    return *this;
+  }
+  Text& add(std::uint64_t number) {
+    char digits[21];
+    int n = 0;
+    do digits[n++] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    while (n > 0 && length_ + 1 < N) data_[length_++] = digits[--n];
+    data_[length_] = 0;
+    return *this;
+  }
+  void clear() { data_[length_ = 0] = 0; }
+  const char* c_str() const { return data_; }
+  std::size_t length() const { return length_; }
+
+ private:
+  char data_[N] = {};
+  std::size_t length_ = 0;
+};
+
+using Path = Text<4096>;
+
+struct Failure {
+  const char* kind;  ///< an ErrorKind's name
+  const char* what;
+  const char* object = "";
+  int error = 0;  ///< errno, or 0
+  const char* fix = "";
+};
+
+/// Tells every connected client, releases what the container holds, and ends the process.
+[[noreturn]] void fail(const Failure& failure);
+/// fail with errno's meaning.
+[[noreturn]] void fail_errno(const char* what, const char* object);
+
+std::int64_t wall_nanos();
+std::int64_t steady_millis();
+bool write_all(int fd, const char* data, std::size_t size);
+/// At most `size - 1` bytes of a small file, ended by NUL; -1 when it cannot be read.
+ssize_t read_small(int dir_fd, const char* path, char* buffer, std::size_t size);
+std::uint64_t to_number(const char* text);
+
+/// fork and exec with the given standard streams; everything else is closed on exec, signals are as at birth.
+/// `prepare` runs in the child before exec.
+pid_t start_program(const char* const* argv, int in, int out, int err, void (*prepare)() = nullptr);
+
+}  // namespace gantry::shim
