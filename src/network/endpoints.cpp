@@ -99,12 +99,14 @@ task<EndpointInfo> NetworkManager::Impl::reserve(EndpointSpec spec) {
     if (existing.container != spec.container || existing.network != network.id) continue;
     auto renamed = existing;
     renamed.names = spec.names;
-    co_await write([renamed](store::Transaction& transaction) { update_names(transaction, renamed); });
+    auto rename = [renamed](store::Transaction& transaction) { update_names(transaction, renamed); };
+    co_await write(std::move(rename));
     existing.names = renamed.names;
     co_return info_of(existing);
   }
   auto endpoint = lease(network, spec);
-  co_await write([endpoint](store::Transaction& transaction) { insert(transaction, endpoint); });
+  auto store_it = [endpoint](store::Transaction& transaction) { insert(transaction, endpoint); };
+  co_await write(std::move(store_it));
   records.endpoints.push_back(endpoint);
   ++next_position;
   co_return info_of(endpoint);
@@ -130,11 +132,11 @@ task<> NetworkManager::Impl::plug(ContainerId container, Fd netns) {
   }
   if (plugs.empty())
     throw Error(ErrorKind::not_found, "container " + short_id(container) + " has no reserved endpoint");
-  if (mtu == 0) mtu = co_await pool.run([] { return Netlink().default_mtu(); });
   auto own = std::make_shared<Fd>(std::move(netns));
-  co_await pool.run([plugs = std::move(plugs), own, link_mtu = mtu] {
+  auto make = [plugs = std::move(plugs), own, link_mtu = mtu] {
     for (const auto& plug : plugs) plug_endpoint(plug, link_mtu, own->get());
-  });
+  };
+  co_await pool.run(std::move(make));
   mark_plugged(container, true);
 }
 
@@ -154,11 +156,12 @@ task<> NetworkManager::Impl::unplug_in_turn(ContainerId container) {
     if (endpoint->ipv6) addresses.push_back(*endpoint->ipv6);
   }
   if (veths.empty()) co_return;
-  co_await pool.run([veths, addresses] {
+  auto take_away = [veths, addresses] {
     Netlink netlink;
     for (const auto& veth : veths) netlink.remove_link(veth);
     forget_udp_flows(addresses);
-  });
+  };
+  co_await pool.run(std::move(take_away));
 }
 
 task<> NetworkManager::Impl::release(ContainerId container) {
@@ -169,7 +172,8 @@ task<> NetworkManager::Impl::release(ContainerId container) {
 task<> NetworkManager::Impl::release_in_turn(ContainerId container) {
   if (endpoints_of(container).empty()) co_return;
   co_await unplug_in_turn(container);
-  co_await write([container](store::Transaction& transaction) { erase_endpoints(transaction, container); });
+  auto forget = [container](store::Transaction& transaction) { erase_endpoints(transaction, container); };
+  co_await write(std::move(forget));
   std::erase_if(records.endpoints, [&](const auto& endpoint) { return endpoint.container == container; });
 }
 

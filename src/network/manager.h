@@ -67,14 +67,17 @@ struct NetworkManager::Impl {
   // names.cpp
   DnsView view_for(const NetworkId& network, const Address& client) const;
 
-  /// One store transaction on a pool thread.
+  /// One store transaction on a pool thread. (Closures are named before they are awaited: g++ 12 destroys a temporary
+  /// closure inside a co_await expression twice.)
   template <class F>
   task<> write(F body) {
-    co_await pool.run([this, body = std::move(body)]() mutable { database.transaction(body); });
+    auto work = [this, body = std::move(body)]() mutable { database.transaction(body); };
+    co_await pool.run(std::move(work));
   }
   /// One nftables transaction on a pool thread.
   task<> apply(std::string commands) {
-    co_await pool.run([this, commands = std::move(commands)] { nftables.run(commands); });
+    auto work = [this, commands = std::move(commands)] { nftables.run(commands); };
+    co_await pool.run(std::move(work));
   }
 
   asio::any_io_executor executor;

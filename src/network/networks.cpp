@@ -20,6 +20,8 @@ std::uint64_t random_start() {
   return out;
 }
 
+int default_mtu() { return Netlink().default_mtu(); }
+
 std::vector<Subnet> subnets_in_use() {
   Netlink netlink;
   std::vector<Subnet> out;
@@ -144,13 +146,15 @@ task<bool> NetworkManager::Impl::try_build(NetworkRecord network) {
   std::exception_ptr failure;
   bool alone = false;
   try {
-    co_await write([network](store::Transaction& transaction) { insert(transaction, network); });
+    auto store_it = [network](store::Transaction& transaction) { insert(transaction, network); };
+    co_await write(std::move(store_it));
     records.networks.emplace(network.id, network);
     co_await apply(rules::add_network(instance, firewall_network(network)));
-    alone = co_await pool.run([network, wanted_mtu] {
+    auto build = [network, wanted_mtu] {
       ensure_bridge(network, wanted_mtu);
       return !is_shared(network);
-    });
+    };
+    alone = co_await pool.run(std::move(build));
     if (alone) dns.listen(network);
   } catch (...) {
     failure = std::current_exception();
@@ -163,8 +167,10 @@ task<bool> NetworkManager::Impl::try_build(NetworkRecord network) {
 // Every step works on whatever is left, so that it also cleans up after a creation that failed half-way.
 task<> NetworkManager::Impl::dismantle(NetworkRecord network) {
   dns.stop(network.id);
-  co_await pool.run([bridge = network.bridge] { Netlink().remove_link(bridge); });
-  co_await write([id = network.id](store::Transaction& transaction) { erase_network(transaction, id); });
+  auto remove_bridge = [bridge = network.bridge] { Netlink().remove_link(bridge); };
+  co_await pool.run(std::move(remove_bridge));
+  auto forget = [id = network.id](store::Transaction& transaction) { erase_network(transaction, id); };
+  co_await write(std::move(forget));
   records.networks.erase(network.id);
   co_await rebuild_table();
 }
@@ -180,7 +186,7 @@ task<NetworkInfo> NetworkManager::Impl::create_in_turn(NetworkSpec spec) {
     if (network.spec.name == spec.name && network.spec.project == spec.project)
       throw Error(ErrorKind::conflict, "network " + spec.name + " exists already");
   }
-  if (mtu == 0) mtu = co_await pool.run([] { return Netlink().default_mtu(); });
+  if (mtu == 0) mtu = co_await pool.run(default_mtu);
   co_await ensure_forwarding();
   co_await ensure_table();
   for (int i = 0; i < kBuildTries; ++i) {

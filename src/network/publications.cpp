@@ -86,25 +86,28 @@ task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId conta
   }
   auto network = outward->network;
   auto veth = outward->veth;
-  auto held = co_await pool.run([ports = std::move(ports)]() mutable { return hold_all(std::move(ports)); });
+  auto hold_them = [ports = std::move(ports)]() mutable { return hold_all(std::move(ports)); };
+  auto held = co_await pool.run(std::move(hold_them));
   std::vector<PublicationRecord> made;
   std::vector<PortForward> forwards;
   for (const auto& port : held.ports) {
     made.push_back({container, network, port});
     for (auto& forward : forwards_of(made.back())) forwards.push_back(std::move(forward));
   }
-  co_await write([made](store::Transaction& transaction) {
+  auto store_them = [made](store::Transaction& transaction) {
     for (const auto& publication : made) insert(transaction, publication);
-  });
+  };
+  co_await write(std::move(store_them));
   records.publications.insert(records.publications.end(), made.begin(), made.end());
   std::exception_ptr failure;
   try {
     co_await ensure_table();
-    co_await pool.run([this, commands = rules::add_forwards(instance, forwards), veth, udp = udp_ports(held.ports)] {
+    auto open = [this, commands = rules::add_forwards(instance, forwards), veth, udp = udp_ports(held.ports)] {
       Netlink().set_hairpin(veth);
       nftables.run(commands);
       if (!udp.empty()) forget_udp_ports(udp);
-    });
+    };
+    co_await pool.run(std::move(open));
   } catch (...) {
     failure = std::current_exception();
   }
@@ -135,7 +138,8 @@ task<> NetworkManager::Impl::unpublish(ContainerId container) {
   }
   // Somebody has changed our table: made anew from the records it is right again.
   if (failure) co_await rebuild_table();
-  co_await write([container](store::Transaction& transaction) { erase_publications(transaction, container); });
+  auto forget = [container](store::Transaction& transaction) { erase_publications(transaction, container); };
+  co_await write(std::move(forget));
   holds.erase(container);
 }
 

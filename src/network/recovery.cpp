@@ -62,7 +62,7 @@ task<> NetworkManager::Impl::ensure_table() {
 // everything back by itself.
 task<> NetworkManager::Impl::ensure_forwarding() {
   std::string name = instance;
-  bool now_guard = co_await pool.run([this, name] {
+  auto look = [this, name] {
     auto stored = database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
     bool ours = stored && json::from_text<ForwardingBefore>(*stored, "stored setting").boot == boot_id();
     bool on = forwarding_is_on();
@@ -72,27 +72,30 @@ task<> NetworkManager::Impl::ensure_forwarding() {
       database.transaction([&](store::Transaction& transaction) { set_setting(transaction, kForwarding, before); });
     }
     return ours || !on || inherited;
-  });
+  };
+  bool now_guard = co_await pool.run(std::move(look));
   if (now_guard != guard) {
     guard = now_guard;
     co_await rebuild_table();  // the guard stands before forwarding is on
   }
   if (guard) {
-    co_await pool.run([] {
+    auto switch_on = [] {
       if (!forwarding_is_on()) switch_forwarding_on();
-    });
+    };
+    co_await pool.run(switch_on);
   }
 }
 
 task<> NetworkManager::Impl::give_back_forwarding() {
   guard = false;
-  co_await pool.run([this] {
+  auto give_back = [this] {
     auto stored = database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
     if (!stored) return;
     auto before = json::from_text<ForwardingBefore>(*stored, "stored setting");
     if (before.boot == boot_id() && !others_guard(nftables, instance)) restore_forwarding(before);
     database.transaction([](store::Transaction& transaction) { erase_setting(transaction, kForwarding); });
-  });
+  };
+  co_await pool.run(give_back);
 }
 
 // Links of this instance that no record owns: left by a crash between the kernel and the store.
@@ -101,16 +104,18 @@ task<> NetworkManager::Impl::sweep_links() {
   for (const auto& [id, network] : records.networks) owned.insert(network.bridge);
   for (const auto& endpoint : records.endpoints) owned.insert(endpoint.veth);
   std::vector<std::string> prefixes{bridge_prefix(instance), veth_prefix(instance)};
-  co_await pool.run([owned, prefixes] {
+  auto sweep = [owned, prefixes] {
     for (const auto& name : links_with(prefixes)) {
       if (!owned.contains(name)) Netlink().remove_link(name);
     }
-  });
+  };
+  co_await pool.run(std::move(sweep));
 }
 
 task<> NetworkManager::Impl::adopt_endpoints() {
   std::vector<std::string> prefixes{veth_prefix(instance)};
-  auto present = co_await pool.run([prefixes] { return links_with(prefixes); });
+  auto look = [prefixes] { return links_with(prefixes); };
+  auto present = co_await pool.run(std::move(look));
   std::set<ContainerId> unplugged;
   for (auto& endpoint : records.endpoints) {
     endpoint.plugged = std::find(present.begin(), present.end(), endpoint.veth) != present.end();
@@ -119,10 +124,12 @@ task<> NetworkManager::Impl::adopt_endpoints() {
       continue;
     }
     auto bridge = records.networks.at(endpoint.network).bridge;
-    co_await pool.run([veth = endpoint.veth, bridge] { adopt_veth(veth, bridge); });
+    auto adopt = [veth = endpoint.veth, bridge] { adopt_veth(veth, bridge); };
+    co_await pool.run(std::move(adopt));
   }
   for (const auto& container : unplugged) {
-    co_await write([container](store::Transaction& transaction) { erase_publications(transaction, container); });
+    auto forget = [container](store::Transaction& transaction) { erase_publications(transaction, container); };
+    co_await write(std::move(forget));
     std::erase_if(records.publications, [&](const auto& publication) { return publication.container == container; });
   }
 }
@@ -139,10 +146,13 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
     table_ready = false;
     co_return;
   }
-  mtu = co_await pool.run([] { return Netlink().default_mtu(); });
+  auto find_mtu = [] { return Netlink().default_mtu(); };
+  mtu = co_await pool.run(find_mtu);
   co_await ensure_forwarding();
-  for (const auto& [id, network] : records.networks)
-    co_await pool.run([network = network, link_mtu = mtu] { ensure_bridge(network, link_mtu); });
+  for (const auto& [id, network] : records.networks) {
+    auto ensure = [network = network, link_mtu = mtu] { ensure_bridge(network, link_mtu); };
+    co_await pool.run(std::move(ensure));
+  }
   co_await adopt_endpoints();
   co_await rebuild_table();
   for (const auto& publication : records.publications) {
@@ -161,17 +171,19 @@ task<> NetworkManager::Impl::remove_all() {
   auto guard_turn = co_await turn.lock();
   for (const auto& [id, network] : records.networks) dns.stop(id);
   std::vector<std::string> prefixes{bridge_prefix(instance), veth_prefix(instance)};
-  co_await pool.run([prefixes] {
+  auto remove_links = [prefixes] {
     for (const auto& name : links_with(prefixes)) Netlink().remove_link(name);
-  });
+  };
+  co_await pool.run(std::move(remove_links));
   co_await apply(rules::remove_table(instance));
   table_ready = false;
   holds.clear();
   co_await give_back_forwarding();
-  co_await write([](store::Transaction& transaction) {
+  auto forget = [](store::Transaction& transaction) {
     for (const char* table : {"network_publication", "network_endpoint", "network"})
       transaction.run(fmt::format("DELETE FROM {}", table));
-  });
+  };
+  co_await write(forget);
   records = {};
 }
 
