@@ -45,7 +45,12 @@ struct LogQuery {
   bool err = true;
 };
 
-class EventLog;
+/// What a build step runs over: layers (diff ids, lowest first, held by the caller) and where its changes go.
+struct StepRoot {
+  std::vector<std::string> layers;
+  std::filesystem::path upper;
+  std::filesystem::path work;
+};
 
 struct Parts {
   asio::any_io_executor executor;
@@ -55,6 +60,8 @@ struct Parts {
   network::NetworkManager& networks;
   volume::VolumeStore& volumes;
   runtime::Runtime& runtime;
+  /// Called before each step of an operation with its name ("start: plug"). Fault tests throw from it.
+  std::function<void(std::string_view)> on_step = {};
 };
 
 class Engine {
@@ -69,12 +76,17 @@ class Engine {
   task<> close();
 
   task<ContainerId> create(ContainerSpec spec);
+  /// A container over `root` instead of an image: a build's RUN. Not in lists unless asked for, gone after a restart of
+  /// the daemon. `spec.image` is only a text to show.
+  task<ContainerId> create_step(ContainerSpec spec, StepRoot root);
   /// Returns when the user's program has been executed; throws when it cannot be (not_found for a missing command).
   task<> start(ContainerId id);
   task<> stop(ContainerId id, std::optional<Duration> grace);
   task<> kill(ContainerId id, std::string signal);
   task<> restart(ContainerId id, std::optional<Duration> grace);
   task<> remove(ContainerId id, RemoveOptions options);
+  /// Kills and removes in the background, for who cannot wait (a cancelled task).
+  void discard(const ContainerId& id);
   task<ExitStatus> wait(ContainerId id, WaitCondition condition);
 
   /// By name, id or unambiguous id prefix. Error not_found / conflict (ambiguous).
@@ -83,7 +95,8 @@ class Engine {
   std::vector<ContainerInfo> list(const ContainerFilter& filter) const;
   task<Stats> stats(ContainerId id);
 
-  /// Attach to the main process: only what comes from now on.
+  /// Attach to the main process: only what comes from now on. On a container that does not run yet the session begins
+  /// with the first byte of its next start: create, attach, start loses nothing.
   task<std::unique_ptr<StdioSession>> attach(ContainerId id);
   task<> resize(ContainerId id, TerminalSize size);
   /// Calls `sink` for each record, in order; with `follow` until the container is removed or stops for good.

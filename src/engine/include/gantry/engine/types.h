@@ -208,12 +208,16 @@ inline constexpr char kServiceLabel[] = "gantry.service";
 inline constexpr char kReplicaLabel[] = "gantry.replica";
 inline constexpr char kReleaseLabel[] = "gantry.release";
 inline constexpr char kConfigHashLabel[] = "gantry.config-hash";
+inline constexpr char kBuildLabel[] = "gantry.build";  ///< on the containers of a build
+/// The network of containers that name none; made when the first one starts.
+inline constexpr char kDefaultNetwork[] = "default";
 
 struct ContainerFilter {
   bool all = true;                 ///< false: running ones only
   std::vector<std::string> names;  ///< any of them: name, id or id prefix
   std::map<std::string, std::string> labels;  ///< all of them; an empty value matches any
   std::optional<State> state;
+  bool build_steps = false;  ///< with the containers of running builds
 };
 
 struct Event {

@@ -1,0 +1,48 @@
+#include "impl.h"
+
+namespace gantry::engine {
+
+void Engine::Impl::commit(Container& container, Transition transition, const std::function<void(Record&)>& change,
+                          std::vector<Event> events_of) {
+  auto next = require_next_state(container.state(), transition, container.name());
+  auto changed = [&](Record& record) {
+    record.info.state = next;
+    change(record);
+  };
+  amend(container, changed, std::move(events_of));
+}
+
+void Engine::Impl::amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events_of) {
+  Record next = container.record;
+  change(next);
+  records.update(next, std::move(events_of));
+  container.record = std::move(next);
+  wake(container);
+}
+
+void Engine::Impl::wake(Container& container) {
+  container.changed.notify();
+  container.log_changed.notify();
+}
+
+Event Engine::Impl::event(const Container& container, std::string action,
+                          std::map<std::string, std::string> more) const {
+  const auto& info = container.record.info;
+  Event out;
+  out.time = now();
+  out.type = "container";
+  out.action = std::move(action);
+  out.id = info.id.str();
+  out.name = info.spec.name;
+  out.attributes = info.spec.labels;
+  out.attributes["image"] = info.spec.image;
+  out.attributes["project"] = info.spec.project;
+  for (auto& [key, value] : more) out.attributes[key] = value;
+  return out;
+}
+
+void Engine::Impl::step(std::string_view name) const {
+  if (parts.on_step) parts.on_step(name);
+}
+
+}  // namespace gantry::engine

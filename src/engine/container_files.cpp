@@ -1,0 +1,50 @@
+#include "container_files.h"
+
+#include "gantry/base/files.h"
+#include "plan.h"
+
+namespace gantry::engine {
+namespace {
+
+std::string extra_host_line(const std::string& entry, const std::vector<NetworkAddress>& addresses) {
+  auto colon = entry.find(':');
+  auto address = entry.substr(colon + 1);
+  if (address == "host-gateway") address = addresses.empty() ? "127.0.0.1" : addresses.front().gateway;
+  // Compose allows an IPv6 address in brackets.
+  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+  return address + "\t" + entry.substr(0, colon) + "\n";
+}
+
+}  // namespace
+
+std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses) {
+  std::string out =
+      "127.0.0.1\tlocalhost\n"
+      "::1\tlocalhost ip6-localhost ip6-loopback\n"
+      "ff02::1\tip6-allnodes\n"
+      "ff02::2\tip6-allrouters\n";
+  for (const auto& entry : info.spec.extra_hosts) out += extra_host_line(entry, addresses);
+  auto hostname = hostname_of(info);
+  if (addresses.empty()) return out + "127.0.1.1\t" + hostname + "\n";
+  for (const auto& address : addresses) {
+    out += address.ipv4 + "\t" + hostname + "\n";
+    if (!address.ipv6.empty()) out += address.ipv6 + "\t" + hostname + "\n";
+  }
+  return out;
+}
+
+std::string resolv_text(const std::vector<std::string>& servers) {
+  std::string out;
+  for (const auto& server : servers) out += "nameserver " + server + "\n";
+  return out;
+}
+
+void write_container_files(const std::filesystem::path& directory, const ContainerInfo& info,
+                           const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf) {
+  make_directories(directory, 0710);
+  write_file(directory / "hosts", hosts_text(info, addresses), 0644);
+  write_file(directory / "hostname", hostname_of(info) + "\n", 0644);
+  write_file(directory / "resolv.conf", resolv_conf, 0644);
+}
+
+}  // namespace gantry::engine

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "gantry/engine/types.h"
+
+/// The files every container gets from the engine under /etc. Written before each start, on the container's own
+/// directory, so that a read-only root has them too.
+namespace gantry::engine {
+
+/// `addresses` of this start; "host-gateway" as an extra host's address is the first network's gateway. Pure.
+std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses);
+/// From the user's own name servers. Pure.
+std::string resolv_text(const std::vector<std::string>& servers);
+
+/// Blocking.
+void write_container_files(const std::filesystem::path& directory, const ContainerInfo& info,
+                           const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf);
+
+}  // namespace gantry::engine

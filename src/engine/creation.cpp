@@ -1,0 +1,120 @@
+#include "gantry/base/files.h"
+#include "gantry/base/log.h"
+#include "id_range.h"
+#include "impl.h"
+#include "names.h"
+
+namespace gantry::engine {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : ",") + word;
+  return out;
+}
+
+// Anonymous volumes get their names now, so that a crash leaves none that nobody knows.
+void name_volumes(Internals* internals) {
+  for (auto& mount : internals->resolved.mounts) {
+    if (mount.type != MountType::volume || !mount.source.empty()) continue;
+    mount.source = random_hex(64);
+    internals->anonymous_volumes.push_back(mount.source);
+  }
+}
+
+}  // namespace
+
+task<ContainerId> Engine::Impl::create(ContainerSpec spec) {
+  require_valid(spec);
+  auto& images = parts.images;
+  auto reference = spec.image;
+  auto image = co_await parts.pool.run([&images, reference] { return images.resolve(reference); });
+  Origin origin;
+  origin.image_id = image.id;
+  origin.layers = image.layers;
+  origin.config = image.config.config;
+  co_return co_await create_over(std::move(spec), std::move(origin));
+}
+
+task<ContainerId> Engine::Impl::create_step(ContainerSpec spec, StepRoot root) {
+  require_valid(spec);
+  Origin origin;
+  origin.layers = std::move(root.layers);
+  origin.upper = root.upper.string();
+  origin.work = root.work.string();
+  origin.hidden = true;
+  co_return co_await create_over(std::move(spec), std::move(origin));
+}
+
+task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
+  final_capabilities(spec.security, capabilities);
+  for (const auto& attachment : spec.networks)
+    if (attachment.network != kDefaultNetwork) parts.networks.inspect(attachment.network);
+
+  // No co_await from the choice of the name and the id range to the row that holds them.
+  step("create: row");
+  settle_name(&spec);
+  auto container = std::make_shared<Container>(parts.executor, make_record(std::move(spec), std::move(origin)));
+  const auto& info = container->record.info;
+  std::map<std::string, std::string> off;
+  if (!info.isolation_off.empty()) off["isolation_off"] = joined(info.isolation_off);
+  std::vector<Event> created;
+  created.push_back(event(*container, "create", off));
+  records.insert(container->record, std::move(created));
+  containers.emplace(container->id(), container);
+
+  auto guard = co_await container->mutex.lock();
+  std::exception_ptr failure;
+  try {
+    step("create: volumes");
+    co_await prepare_volumes(container);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    co_await remove_locked(container, true);
+    std::rethrow_exception(failure);
+  }
+  co_return container->id();
+}
+
+void Engine::Impl::settle_name(ContainerSpec* spec) const {
+  if (spec->name.empty())
+    spec->name = generate_name([&](const std::string& name) { return name_taken(spec->project, name); });
+  for (const auto& [id, container] : containers) {
+    const auto& other = container->record.info.spec;
+    if (other.project != spec->project || other.name != spec->name) continue;
+    throw Error(ErrorKind::conflict, "the name " + spec->name + " is used by container " + short_id(id),
+                "remove that one with 'gantry rm " + spec->name + "', or choose another name");
+  }
+}
+
+Record Engine::Impl::make_record(ContainerSpec spec, Origin origin) const {
+  Record record;
+  auto& info = record.info;
+  auto& internals = record.internals;
+  internals.resolved = engine::resolve(spec, origin.config);
+  name_volumes(&internals);
+  internals.layers = std::move(origin.layers);
+  internals.upper = std::move(origin.upper);
+  internals.work = std::move(origin.work);
+  internals.hidden = origin.hidden;
+  internals.id_slot = reserve_id_slot(spec.security);
+  info.id = make_id<ContainerId>();
+  info.image_id = std::move(origin.image_id);
+  info.created = now();
+  info.argv = internals.resolved.argv;
+  info.isolation_off = opt_outs(spec.security);
+  info.spec = std::move(spec);
+  return record;
+}
+
+std::optional<std::int64_t> Engine::Impl::reserve_id_slot(const Security& security) const {
+  if (security.privileged || security.user_namespace == UserNamespace::host) return std::nullopt;
+  std::set<std::int64_t> used;
+  for (const auto& [id, container] : containers)
+    if (container->record.internals.id_slot) used.insert(*container->record.internals.id_slot);
+  return choose_id_slot(used, data_dir.string());
+}
+
+}  // namespace gantry::engine

@@ -1,0 +1,101 @@
+#include "gantry/engine/engine.h"
+
+#include "gantry/base/files.h"
+#include "impl.h"
+
+namespace gantry::engine {
+namespace {
+
+constexpr int kStartsAtOnce = 4;
+
+std::string current_boot_id() {
+  auto text = read_file("/proc/sys/kernel/random/boot_id");
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+Engine::Impl::Impl(Parts& with, std::filesystem::path directory)
+    : parts(with),
+      data_dir(std::move(directory)),
+      boot_id(current_boot_id()),
+      capabilities{runtime::default_capabilities(), runtime::all_capabilities()},
+      events(std::make_shared<EventLog>(parts.executor, parts.database)),
+      records(parts.database, *events),
+      execs(parts.executor),
+      background(parts.executor),
+      operations(parts.executor),
+      restarts(parts.executor, kStartsAtOnce),
+      network_mutex(parts.executor) {
+  make_directories(data_dir / "containers", 0711);
+}
+
+task<> Engine::Impl::close() {
+  closing = true;
+  for (const auto& [id, container] : containers) wake(*container);
+  events->close();
+  co_await background.close();
+  co_await operations.close();
+  for (const auto& [id, container] : containers) end_attaching(*container);
+}
+
+Engine::Engine(Parts parts, std::filesystem::path data_dir, std::filesystem::path)
+    : parts_(std::move(parts)), impl_(std::make_unique<Impl>(parts_, std::move(data_dir))) {}
+Engine::~Engine() = default;
+
+task<> Engine::recover() { return impl_->recover(); }
+task<> Engine::close() { return impl_->close(); }
+
+task<ContainerId> Engine::create(ContainerSpec spec) { return impl_->operations.run(impl_->create(std::move(spec))); }
+task<ContainerId> Engine::create_step(ContainerSpec spec, StepRoot root) {
+  return impl_->operations.run(impl_->create_step(std::move(spec), std::move(root)));
+}
+task<> Engine::start(ContainerId id) { return impl_->operations.run(impl_->start(std::move(id))); }
+task<> Engine::stop(ContainerId id, std::optional<Duration> grace) {
+  return impl_->operations.run(impl_->stop(std::move(id), grace));
+}
+task<> Engine::kill(ContainerId id, std::string signal) {
+  return impl_->operations.run(impl_->kill(std::move(id), std::move(signal)));
+}
+task<> Engine::restart(ContainerId id, std::optional<Duration> grace) {
+  return impl_->operations.run(impl_->restart(std::move(id), grace));
+}
+task<> Engine::remove(ContainerId id, RemoveOptions options) {
+  return impl_->operations.run(impl_->remove(std::move(id), options));
+}
+void Engine::discard(const ContainerId& id) { impl_->discard(id); }
+task<ExitStatus> Engine::wait(ContainerId id, WaitCondition condition) { return impl_->wait(std::move(id), condition); }
+
+ContainerId Engine::resolve(std::string_view reference) const { return impl_->find_by_reference(reference)->id(); }
+ContainerInfo Engine::inspect(const ContainerId& id) const { return impl_->find(id)->record.info; }
+std::vector<ContainerInfo> Engine::list(const ContainerFilter& filter) const { return impl_->list(filter); }
+
+task<Stats> Engine::stats(ContainerId id) {
+  if (!is_active(impl_->find(id)->state())) co_return Stats{};
+  auto usage = co_await parts_.runtime.usage(id);
+  co_return Stats{.memory = usage.memory,
+                  .memory_limit = usage.memory_limit,
+                  .cpu_nanos = usage.cpu_nanos,
+                  .pids = usage.pids};
+}
+
+task<std::unique_ptr<StdioSession>> Engine::attach(ContainerId id) { return impl_->attach(std::move(id)); }
+task<> Engine::resize(ContainerId id, TerminalSize size) { return impl_->resize(std::move(id), size); }
+task<> Engine::logs(ContainerId id, LogQuery query, std::function<task<>(LogRecord)> sink) {
+  return impl_->logs(std::move(id), std::move(query), std::move(sink));
+}
+
+task<ExecId> Engine::exec_create(ContainerId id, ExecSpec spec) {
+  return impl_->exec_create(std::move(id), std::move(spec));
+}
+task<std::unique_ptr<StdioSession>> Engine::exec_start(ExecId id) { return impl_->exec_start(std::move(id)); }
+task<> Engine::exec_resize(ExecId id, TerminalSize size) { return impl_->exec_resize(std::move(id), size); }
+ExecInfo Engine::exec_inspect(const ExecId& id) const { return impl_->execs.get(id)->info; }
+task<int> Engine::exec_wait(ExecId id) { return impl_->exec_wait(std::move(id)); }
+
+void Engine::publish(Event event) { impl_->events->publish(std::move(event)); }
+task<> Engine::events(std::optional<Timestamp> since, bool follow, std::function<task<>(Event)> sink) {
+  return impl_->events->read(since, follow, std::move(sink));
+}
+
+}  // namespace gantry::engine

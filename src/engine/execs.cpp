@@ -1,0 +1,106 @@
+#include "impl.h"
+#include "layer_view.h"
+
+namespace gantry::engine {
+namespace {
+
+// Keeps the exec's process for as long as somebody listens to it.
+class ExecSession : public StdioSession {
+ public:
+  ExecSession(std::shared_ptr<Exec> exec, std::unique_ptr<StdioSession> inner)
+      : exec_(std::move(exec)), inner_(std::move(inner)) {}
+  task<std::optional<Chunk>> read() override { return inner_->read(); }
+  task<> write(std::string data) override { return inner_->write(std::move(data)); }
+  task<> close_input() override { return inner_->close_input(); }
+
+ private:
+  std::shared_ptr<Exec> exec_;
+  std::unique_ptr<StdioSession> inner_;
+};
+
+void require_running(const Container& container) {
+  if (container.state() == State::running && container.run && !container.run->exit) return;
+  throw Error(ErrorKind::conflict, "container " + container.name() + " is not running",
+              "start it with 'gantry start " + container.name() + "'");
+}
+
+}  // namespace
+
+task<oci::UserIds> Engine::Impl::user_of(ContainerPtr container, std::string user) {
+  co_return co_await parts.pool.run([this, container, user] {
+    auto layers = layer_paths(container->record);
+    layers.push_back(upper_of(container->record, paths_of(container->id())));
+    LayerView view(std::move(layers));
+    auto passwd = view.read("/etc/passwd").value_or("");
+    auto group = view.read("/etc/group").value_or("");
+    return oci::find_user(passwd, group, user);
+  });
+}
+
+task<std::shared_ptr<runtime::ExecProcess>> Engine::Impl::execute(ContainerPtr container, ExecSpec spec) {
+  auto user = spec.user.empty() ? container->record.internals.resolved.user : spec.user;
+  // Asked each time: the program may have added users meanwhile.
+  auto ids = co_await user_of(container, user);
+  auto plan = make_exec_plan(container->record, spec, ids, capabilities);
+  auto process = co_await parts.runtime.exec(container->id(), std::move(plan));
+  co_return std::shared_ptr<runtime::ExecProcess>(std::move(process));
+}
+
+task<ExecId> Engine::Impl::exec_create(ContainerId id, ExecSpec spec) {
+  auto container = find(id);
+  require_running(*container);
+  if (spec.argv.empty()) throw Error(ErrorKind::invalid, "exec: no command given", "say what to run");
+  auto exec = execs.add(id, std::move(spec));
+  events->publish(event(*container, "exec_create", {{"exec", exec->info.id.str()}}));
+  co_return exec->info.id;
+}
+
+task<std::unique_ptr<StdioSession>> Engine::Impl::exec_start(ExecId id) {
+  auto exec = execs.get(id);
+  co_return co_await operations.run(exec_connect(exec));
+}
+
+task<std::unique_ptr<StdioSession>> Engine::Impl::exec_connect(std::shared_ptr<Exec> exec) {
+  auto container = find(exec->info.container);
+  require_running(*container);
+  if (std::exchange(exec->started, true))
+    throw Error(ErrorKind::conflict, "exec " + short_id(exec->info.id) + " was started before", "create another one");
+  std::exception_ptr failure;
+  try {
+    exec->process = co_await execute(container, exec->info.spec);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    auto kind = to_error(failure).kind();
+    ExecRegistry::finish(*exec, kind == ErrorKind::not_found ? 127 : 126);
+    std::rethrow_exception(failure);
+  }
+  exec->info.running = true;
+  events->publish(event(*container, "exec_start", {{"exec", exec->info.id.str()}}));
+  auto session = exec->process->session();
+  background.spawn("exec " + short_id(exec->info.id), watch_exec(exec));
+  co_return std::make_unique<ExecSession>(exec, std::move(session));
+}
+
+task<> Engine::Impl::watch_exec(std::shared_ptr<Exec> exec) {
+  auto status = co_await exec->process->wait();
+  ExecRegistry::finish(*exec, status.code);
+  auto container = containers.find(exec->info.container);
+  if (container == containers.end()) co_return;
+  events->publish(event(*container->second, "exec_die",
+                        {{"exec", exec->info.id.str()}, {"exit_code", std::to_string(status.code)}}));
+}
+
+task<> Engine::Impl::exec_resize(ExecId id, TerminalSize size) {
+  auto exec = execs.get(id);
+  if (exec->info.running) co_await exec->process->resize(size.rows, size.columns);
+}
+
+task<int> Engine::Impl::exec_wait(ExecId id) {
+  auto exec = execs.get(id);
+  co_await exec->ended.wait();
+  co_return exec->info.exit_code.value_or(0);
+}
+
+}  // namespace gantry::engine

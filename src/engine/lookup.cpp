@@ -1,0 +1,70 @@
+#include <algorithm>
+
+#include "impl.h"
+
+namespace gantry::engine {
+namespace {
+
+bool matches_name(const ContainerInfo& info, const std::vector<std::string>& names) {
+  if (names.empty()) return true;
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return !name.empty() && (info.spec.name == name || info.id.str().starts_with(name));
+  });
+}
+
+bool matches_labels(const ContainerInfo& info, const std::map<std::string, std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(), [&](const auto& wanted) {
+    auto have = info.spec.labels.find(wanted.first);
+    return have != info.spec.labels.end() && (wanted.second.empty() || have->second == wanted.second);
+  });
+}
+
+bool matches(const Record& record, const ContainerFilter& filter) {
+  const auto& info = record.info;
+  if (record.internals.hidden && !filter.build_steps) return false;
+  if (!filter.all && !is_active(info.state) && info.state != State::restarting) return false;
+  if (filter.state && *filter.state != info.state) return false;
+  return matches_name(info, filter.names) && matches_labels(info, filter.labels);
+}
+
+}  // namespace
+
+ContainerPtr Engine::Impl::find(const ContainerId& id) const {
+  auto found = containers.find(id);
+  if (found == containers.end())
+    throw Error(ErrorKind::not_found, "container " + short_id(id) + " does not exist", "'gantry ps -a' lists them all");
+  return found->second;
+}
+
+ContainerPtr Engine::Impl::find_by_reference(std::string_view reference) const {
+  std::vector<ContainerPtr> by_name, by_prefix;
+  for (const auto& [id, container] : containers) {
+    if (id.str() == reference) return container;
+    if (container->name() == reference) by_name.push_back(container);
+    if (!reference.empty() && id.str().starts_with(reference)) by_prefix.push_back(container);
+  }
+  const auto& found = by_name.empty() ? by_prefix : by_name;
+  if (found.size() == 1) return found[0];
+  std::string name(reference);
+  if (found.empty())
+    throw Error(ErrorKind::not_found, "container " + name + " does not exist", "'gantry ps -a' lists them all");
+  throw Error(ErrorKind::conflict, "container " + name + " could be any of " + std::to_string(found.size()),
+              "give more digits of the id");
+}
+
+std::vector<ContainerInfo> Engine::Impl::list(const ContainerFilter& filter) const {
+  std::vector<ContainerInfo> out;
+  for (const auto& [id, container] : containers)
+    if (matches(container->record, filter)) out.push_back(container->record.info);
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.created > b.created; });
+  return out;
+}
+
+bool Engine::Impl::name_taken(const std::string& project, const std::string& name) const {
+  return std::any_of(containers.begin(), containers.end(), [&](const auto& entry) {
+    const auto& spec = entry.second->record.info.spec;
+    return spec.project == project && spec.name == name;
+  });
+}
+
+}  // namespace gantry::engine

@@ -1,0 +1,56 @@
+#include "record_store.h"
+
+#include "gantry/base/json.h"
+#include "gantry/engine/engine.h"
+
+namespace gantry::engine {
+
+store::Schema schema() {
+  return {"engine",
+          {R"(
+CREATE TABLE containers(
+  id TEXT PRIMARY KEY, project TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, id_slot INTEGER UNIQUE,
+  info TEXT NOT NULL, internals TEXT NOT NULL, UNIQUE(project, name)) STRICT;
+CREATE TABLE events(
+  sequence INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL, id TEXT NOT NULL,
+  name TEXT NOT NULL, attributes TEXT NOT NULL) STRICT;
+)"}};
+}
+
+std::vector<Record> RecordStore::load() const {
+  return database_.transaction([](store::Transaction& t) {
+    std::vector<Record> out;
+    t.query("SELECT id, info, internals FROM containers", {}, [&](const store::Row& row) {
+      auto what = "container " + row.text(0);
+      Record record;
+      record.info = json::from_text<ContainerInfo>(row.text(1), what);
+      record.internals = json::from_text<Internals>(row.text(2), what);
+      out.push_back(std::move(record));
+    });
+    return out;
+  });
+}
+
+void RecordStore::insert(const Record& record, std::vector<Event> events) {
+  const auto& info = record.info;
+  events_.transaction(std::move(events), [&](store::Transaction& t) {
+    t.run("INSERT INTO containers VALUES(?, ?, ?, ?, ?, ?, ?)",
+          {info.id.str(), info.spec.project, info.spec.name, json::name_of(info.state), record.internals.id_slot,
+           json::to_text(info), json::to_text(record.internals)});
+  });
+}
+
+void RecordStore::update(const Record& record, std::vector<Event> events) {
+  const auto& info = record.info;
+  events_.transaction(std::move(events), [&](store::Transaction& t) {
+    t.run("UPDATE containers SET state=?, info=?, internals=? WHERE id=?",
+          {json::name_of(info.state), json::to_text(info), json::to_text(record.internals), info.id.str()});
+  });
+}
+
+void RecordStore::erase(const ContainerId& id, std::vector<Event> events) {
+  events_.transaction(std::move(events),
+                      [&](store::Transaction& t) { t.run("DELETE FROM containers WHERE id=?", {id.str()}); });
+}
+
+}  // namespace gantry::engine

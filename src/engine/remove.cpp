@@ -1,0 +1,54 @@
+#include "gantry/base/files.h"
+#include "gantry/base/log.h"
+#include "impl.h"
+
+namespace gantry::engine {
+
+task<> Engine::Impl::remove(ContainerId id, RemoveOptions options) {
+  auto container = find(id);
+  if (!options.force) require_next_state(container->state(), Transition::remove, container->name());
+  call_off_back_off(*container);
+  // Also under a stop that is waiting for its grace to pass: its wait ends with the process.
+  if (options.force && container->run) co_await parts.runtime.kill_all(id);
+  auto guard = co_await container->mutex.lock();
+  if (container->gone) co_return;
+  if (container->run && options.force) {
+    StopRequest request;
+    request.grace = Duration::zero();
+    co_await stop_locked(container, request);
+  }
+  if (!container->gone) co_await remove_locked(container, options.volumes);
+}
+
+task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
+  step("remove: row");
+  commit(*container, Transition::remove, [&](Record& record) {
+    record.internals.remove_volumes = record.internals.remove_volumes || volumes || record.info.spec.auto_remove;
+  });
+  call_off_back_off(*container);
+  end_attaching(*container);
+  step("remove: release");
+  co_await release_network(container);
+  co_await release_runtime(container);
+  step("remove: files");
+  co_await parts.pool.run([this, container] {
+    release_volumes(container->record);
+    remove_tree(paths_of(container->id()).root);
+  });
+  step("remove: forget");
+  std::vector<Event> told;
+  told.push_back(event(*container, "destroy"));
+  records.erase(container->id(), std::move(told));
+  execs.forget(container->id());
+  containers.erase(container->id());
+  container->gone = true;
+  wake(*container);
+}
+
+void Engine::Impl::discard(const ContainerId& id) {
+  if (closing || !containers.contains(id)) return;
+  RemoveOptions options{.force = true, .volumes = true};
+  operations.start(remove(id, options));
+}
+
+}  // namespace gantry::engine

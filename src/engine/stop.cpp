@@ -1,0 +1,104 @@
+#include <signal.h>
+
+#include "gantry/base/log.h"
+#include "impl.h"
+#include "signals.h"
+
+namespace gantry::engine {
+namespace {
+
+constexpr Duration kDefaultGrace = std::chrono::seconds(10);
+// SIGKILL cannot be refused; who is still there after this is stuck in the kernel.
+constexpr Duration kKillLimit = std::chrono::seconds(30);
+
+SteadyTime after(Duration duration) {
+  return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(duration);
+}
+
+}  // namespace
+
+task<> Engine::Impl::stop(ContainerId id, std::optional<Duration> grace) {
+  auto container = find(id);
+  // A back-off is over at once, also while another operation has the container.
+  call_off_back_off(*container);
+  auto guard = co_await container->mutex.lock();
+  StopRequest request;
+  request.grace = grace;
+  co_await stop_locked(container, request);
+}
+
+task<> Engine::Impl::restart(ContainerId id, std::optional<Duration> grace) {
+  auto container = find(id);
+  call_off_back_off(*container);
+  auto guard = co_await container->mutex.lock();
+  StopRequest request{.grace = grace, .by_user = false, .afterwards = Afterwards::start};
+  if (container->run) co_await stop_locked(container, request);
+  co_await start_locked(container, Wanted::by_user);
+  events->publish(event(*container, "restart"));
+}
+
+task<> Engine::Impl::kill(ContainerId id, std::string signal) {
+  auto container = find(id);
+  int number = signal_number(signal);
+  if (!container->run)
+    throw Error(ErrorKind::conflict, "container " + container->name() + " is not running", "start it first");
+  bool meant_to_end = number == SIGKILL || number == signal_number(container->record.internals.resolved.stop_signal);
+  std::vector<Event> told;
+  told.push_back(event(*container, "kill", {{"signal", signal_name(number)}}));
+  amend(
+      *container, [&](Record& record) { record.info.stopped_by_user = record.info.stopped_by_user || meant_to_end; },
+      std::move(told));
+  co_await parts.runtime.signal(id, number);
+}
+
+task<> Engine::Impl::stop_locked(ContainerPtr container, StopRequest request) {
+  bool for_good = request.by_user && request.afterwards == Afterwards::stay;
+  if (container->state() == State::restarting) {
+    commit(*container, Transition::ended, [&](Record& record) { record.info.stopped_by_user = for_good; });
+    co_return;
+  }
+  auto run = container->run;
+  if (!run) {
+    if (for_good && !container->record.info.stopped_by_user && container->state() == State::exited)
+      amend(*container, [](Record& record) { record.info.stopped_by_user = true; });
+    co_return;
+  }
+  step("stop: row");
+  commit(*container, Transition::stop, [&](Record& record) {
+    record.info.stopped_by_user = for_good;
+    record.internals.start_after_stop = !for_good;
+  });
+  auto grace = request.grace.value_or(container->record.info.spec.stop_grace.value_or(kDefaultGrace));
+  co_await end_run(container, run, grace);
+  step("stop: ended");
+  co_await run_ended_locked(container, run, request.afterwards);
+  events->publish(event(*container, "stop"));
+}
+
+task<> Engine::Impl::end_run(ContainerPtr container, RunPtr run, Duration grace) {
+  if (!run->exit && grace > Duration::zero()) {
+    int number = signal_number(container->record.internals.resolved.stop_signal);
+    try {
+      co_await parts.runtime.signal(container->id(), number);
+    } catch (const Error& error) {
+      log::debug("container {}: stop signal: {}", container->name(), error.message());
+    }
+    if (co_await wait_exit(container, run, after(grace))) co_return;
+  }
+  if (run->exit) co_return;
+  co_await parts.runtime.kill_all(container->id());
+  if (!co_await wait_exit(container, run, after(kKillLimit)))
+    throw Error(ErrorKind::unavailable, "container " + container->name() + " does not end although it was killed",
+                "a process of it hangs in the kernel, often on network storage: see dmesg");
+}
+
+task<bool> Engine::Impl::wait_exit(ContainerPtr container, RunPtr run, std::optional<SteadyTime> deadline) {
+  while (!run->exit) {
+    if (closing) throw Error(ErrorKind::cancelled, "gantryd is stopping");
+    if (deadline && std::chrono::steady_clock::now() >= *deadline) co_return false;
+    co_await container->changed.wait(deadline);
+  }
+  co_return true;
+}
+
+}  // namespace gantry::engine
