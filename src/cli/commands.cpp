@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <array>
+
+#include "command.h"
+
+namespace gantry::cli {
+namespace {
+
+// What docker calls some commands.
+constexpr std::array kAliases{
+    std::pair<std::string_view, std::string_view>{"images", "image ls"},
+    std::pair<std::string_view, std::string_view>{"image list", "image ls"},
+    std::pair<std::string_view, std::string_view>{"image remove", "image rm"},
+    std::pair<std::string_view, std::string_view>{"image build", "build"},
+    std::pair<std::string_view, std::string_view>{"rmi", "image rm"},
+    std::pair<std::string_view, std::string_view>{"tag", "image tag"},
+    std::pair<std::string_view, std::string_view>{"import", "image import"},
+    std::pair<std::string_view, std::string_view>{"network list", "network ls"},
+    std::pair<std::string_view, std::string_view>{"network remove", "network rm"},
+    std::pair<std::string_view, std::string_view>{"volume list", "volume ls"},
+    std::pair<std::string_view, std::string_view>{"volume remove", "volume rm"},
+    std::pair<std::string_view, std::string_view>{"stack list", "stack ls"},
+};
+
+}  // namespace
+
+const std::vector<CommandGroup>& command_groups() {
+  static const std::vector<CommandGroup> groups{
+      {"Stacks", stack_commands()},       {"Containers", run_commands()},   {"Managing containers", container_commands()},
+      {"Images", image_commands()},       {"Networks", network_commands()}, {"Volumes", volume_commands()},
+      {"The system", system_commands()},
+  };
+  return groups;
+}
+
+const Command* find_command(std::string_view name) {
+  for (const auto& [alias, meant] : kAliases)
+    if (alias == name) name = meant;
+  for (const auto& group : command_groups())
+    for (const auto& command : group.commands)
+      if (command.name == name) return &command;
+  return nullptr;
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const auto& group : command_groups())
+    for (const auto& command : group.commands) names.emplace_back(command.name);
+  return names;
+}
+
+bool is_command_family(std::string_view name) {
+  if (name.empty() || name.find(' ') != std::string_view::npos) return false;
+  auto prefix = std::string(name) + " ";
+  return std::ranges::any_of(command_names(), [&](const auto& known) { return known.starts_with(prefix); });
+}
+
+}  // namespace gantry::cli
