@@ -19,22 +19,23 @@ void check_names(const Stack& stack, std::vector<Problem>& out) {
     out.push_back({"name", fmt::format("'{}' is not a stack's name: lower-case letters, digits, '-' and '_', beginning "
                                        "with a letter or digit, 63 at most",
                                        stack.name)});
-  auto key = [&](std::string_view section, const std::string& name) {
-    if (!is_valid_name(name))
-      out.push_back({fmt::format("{}.{}", section, name),
+  auto name = [&](std::string path, const std::string& text) {
+    if (!is_valid_name(text))
+      out.push_back({std::move(path),
                      fmt::format("'{}' is not a valid name: letters, digits, '.', '_' and '-', beginning with a letter "
                                  "or digit, 128 at most",
-                                 name)});
+                                 text)});
   };
-  for (const auto& [name, service] : stack.services) key("services", name);
-  for (const auto& [name, network] : stack.networks) {
-    key("networks", name);
-    if (network.name != name) key("networks." + name, network.name);
-  }
-  for (const auto& [name, volume] : stack.volumes) {
-    key("volumes", name);
-    if (volume.name != name) key("volumes." + name, volume.name);
-  }
+  auto resources = [&](std::string_view section, const auto& map) {
+    for (const auto& [key, resource] : map) {
+      name(fmt::format("{}.{}", section, key), key);
+      // A derived name is wrong only when its key is, which has been said.
+      if (!resource.name.ends_with("_" + key)) name(fmt::format("{}.{}.name", section, key), resource.name);
+    }
+  };
+  for (const auto& [key, service] : stack.services) name("services." + key, key);
+  resources("networks", stack.networks);
+  resources("volumes", stack.volumes);
 }
 
 void check_cycles(const Stack& stack, std::vector<Problem>& out) {
@@ -115,8 +116,9 @@ void check_container_names(const Stack& stack, std::vector<Problem>& out) {
 
 void check_pools(const Stack& stack, std::vector<Problem>& out) {
   for (const auto& [name, network] : stack.networks) {
-    auto path = fmt::format("networks.{}.ipam", name);
-    for (const auto& pool : network.pools) {
+    for (std::size_t i = 0; i < network.pools.size(); ++i) {
+      const auto& pool = network.pools[i];
+      auto path = fmt::format("networks.{}.pools[{}]", name, i);
       if (!is_subnet(pool.subnet))
         out.push_back({path, fmt::format("'{}' is not a subnet such as 10.1.0.0/16", pool.subnet)});
       if (pool.gateway && !is_address(*pool.gateway))
@@ -156,8 +158,8 @@ void validate(const Stack& stack) {
   if (problems.empty()) return;
   std::vector<Finding> findings;
   for (auto& problem : problems) findings.push_back({{}, fmt::format("{}: {}", problem.path, problem.message)});
-  throw Error(ErrorKind::invalid, fmt::format("the stack '{}' is not valid: {}", stack.name, findings[0].message),
-              std::move(findings));
+  auto summary = fmt::format("the stack '{}' is not valid: {}", stack.name, findings[0].message);
+  throw Error(ErrorKind::invalid, std::move(summary), std::move(findings));
 }
 
 }  // namespace gantry::compose

@@ -36,7 +36,7 @@ void Findings::invalid(const Place& place, std::string message) {
 }
 
 void Findings::unsupported(const Place& place, std::string message) {
-  if (errors_.size() >= kMaximum) {
+  if (is_full()) {
     ++dropped_;
   } else if (is_new(place, message)) {
     errors_.push_back({place.resolved(), std::move(message)});
@@ -46,6 +46,15 @@ void Findings::unsupported(const Place& place, std::string message) {
 void Findings::warn(const Place& place, std::string message) {
   if (warnings_.size() < kMaximum && is_new(place, message))
     warnings_.push_back({place.resolved(), std::move(message)});
+}
+
+bool Findings::is_full() const { return errors_.size() >= kMaximum; }
+
+bool Findings::has_error_at(std::string_view path) const {
+  return std::ranges::any_of(errors_, [&](const Finding& finding) {
+    std::string_view message = finding.message;
+    return message.starts_with(path) && message.substr(path.size()).starts_with(": ");
+  });
 }
 
 void Findings::throw_if_any() const {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,11 @@ class Findings {
   void unsupported(const Place& place, std::string message);
   void warn(const Place& place, std::string message);
 
+  /// Whether an error about exactly this path was reported.
+  bool has_error_at(std::string_view path) const;
   bool any() const { return !errors_.empty(); }
+  /// Whether further errors are only counted.
+  bool is_full() const;
   std::size_t count() const { return errors_.size() + dropped_; }
   /// Throws Error with all errors sorted by file and line; `unsupported` when nothing was invalid.
   void throw_if_any() const;

@@ -172,7 +172,9 @@ class Loading {
   void report_problems(const Stack& stack) {
     for (const auto& problem : check(stack)) {
       auto where = locate(problem.path, root_, reader_);
-      findings_.invalid(where.place, fmt::format("{}: {}", where.path, problem.message));
+      // What could not be read has been reported, and is not wrong a second time for being empty.
+      if (!findings_.has_error_at(where.path))
+        findings_.invalid(where.place, fmt::format("{}: {}", where.path, problem.message));
     }
   }
 
@@ -184,7 +186,7 @@ class Loading {
     auto found = project_.variables.find(name);
     return found != project_.variables.end() ? std::optional(found->second) : std::nullopt;
   };
-  Reader reader_{.findings = findings_, .sources = sources_, .read_file = options_.read_file, .lookup = lookup_};
+  Reader reader_{.findings = findings_, .sources = sources_, .options = options_, .lookup = lookup_};
   std::vector<Node> trees_;
   Node root_;
 };

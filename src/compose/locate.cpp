@@ -61,7 +61,8 @@ Walk walk(const std::string& path, const Node& root) {
     if (entry == nullptr) break;
     at = path.size() - rest.size() + entry->key.size();
     node = &entry->value;
-    result = {entry->value.is_scalar() ? entry->value.place : entry->place, at};
+    bool is_block = !entry->value.is_scalar() && entry->value.place.line != entry->place.line;
+    result = {is_block ? entry->place : entry->value.place, at};
   }
   return result;
 }
@@ -75,9 +76,7 @@ Written locate(const std::string& path, const Node& root, const Reader& reader) 
     auto other = path.substr(0, path.size() - alias.model.size()) + std::string(alias.file);
     if (auto result = walk(other, root); result.length == other.size()) return {other, result.place};
   }
-  auto result = walk(path, root);
-  // A list entry that is one string with several values (dns) has no index of its own.
-  return {path, result.place};
+  return {path, walk(path, root).place};
 }
 
 }  // namespace gantry::compose

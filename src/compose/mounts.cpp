@@ -144,12 +144,17 @@ constexpr Key<Draft> kLongKeys[] = {
     {"image"},
 };
 
-void finish_long(const Value& value, Draft& draft) {
+/// False when there is nothing to mount; that has been reported.
+bool finish_long(const Value& value, Draft& draft) {
   auto& mount = draft.mount;
+  auto reported = value.reader().findings.count();
   if (draft.type == "bind") {
     mount.type = MountType::bind;
-    if (draft.source.empty()) return value.invalid("a bind mount needs the key 'source'");
-    mount.source = value.find("source")->resolve(draft.source).string();
+    if (draft.source.empty()) {
+      value.invalid("a bind mount needs the key 'source'");
+    } else {
+      mount.source = value.find("source")->resolve(draft.source).string();
+    }
     mount.create_host_path = draft.create_host_path.value_or(true);
   } else if (draft.type == "volume") {
     mount.source = draft.source;
@@ -166,6 +171,7 @@ void finish_long(const Value& value, Draft& draft) {
     if (name != draft.type && !draft.type.empty())
       value.invalid(fmt::format("the key '{}' does not fit a mount of type '{}'", name, draft.type));
   }
+  return value.reader().findings.count() == reported;
 }
 
 std::optional<Mount> read_long(const Value& value) {
@@ -176,7 +182,7 @@ std::optional<Mount> read_long(const Value& value) {
     return std::nullopt;
   }
   draft.mount.target = normal(draft.mount.target);
-  finish_long(value, draft);
+  if (!finish_long(value, draft)) return std::nullopt;
   return draft.mount;
 }
 

@@ -12,6 +12,7 @@ struct NetworkDraft {
 };
 
 struct Ipam {
+  std::string model_path;  ///< "networks.back"
   std::vector<AddressPool> pools;
   std::string driver;
 };
@@ -29,6 +30,7 @@ void read_pools(const Value& value, Ipam& ipam) {
     AddressPool pool;
     if (!read_keys<AddressPool>(value.at(i), kPoolKeys, pool)) continue;
     if (pool.subnet.empty()) value.at(i).invalid("the key 'subnet' is missing");
+    value.at(i).writes(fmt::format("{}.pools[{}]", ipam.model_path, ipam.pools.size()));
     ipam.pools.push_back(std::move(pool));
   }
 }
@@ -62,7 +64,7 @@ constexpr Key<NetworkDraft> kNetworkKeys[] = {
     {"driver", into<&NetworkDraft::driver>},
     {"ipam",
      [](const Value& value, NetworkDraft& draft) {
-       Ipam ipam;
+       Ipam ipam{.model_path = value.path().substr(0, value.path().rfind('.'))};
        read_keys<Ipam>(value, kIpamKeys, ipam);
        if (!ipam.driver.empty() && ipam.driver != "default")
          value.unsupported(fmt::format("Gantry does not support the address driver '{}' yet", ipam.driver));

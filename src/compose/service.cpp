@@ -165,7 +165,7 @@ template <class T>
 void unite(const Value& value, std::string_view old_key, std::optional<T>& mine, std::string_view deploy_key,
            const std::optional<T>& other) {
   if (mine && other && *mine != *other)
-    value.invalid(fmt::format("'{}' and '{}' differ: give only one of them", old_key, deploy_key));
+    value.find(old_key)->invalid(fmt::format("differs from '{}': give only one of them", deploy_key));
   if (other) mine = other;
 }
 
@@ -180,20 +180,20 @@ void unite_with_deploy(const Value& value, ServiceDraft& draft) {
   limits.unlimited_pids = limits.unlimited_pids || deploy.unlimited_pids;
   unite(value, "scale", draft.scale, "deploy.replicas", draft.deploy_replicas);
   draft.service.replicas = draft.scale.value_or(1);
-  if (draft.deploy_restart && value.find("restart"))
-    value.invalid("'restart' and 'deploy.restart_policy' exclude each other");
-  else if (draft.deploy_restart)
-    draft.service.restart = *draft.deploy_restart;
+  if (!draft.deploy_restart) return;
+  if (auto restart = value.find("restart"))
+    restart->invalid("'restart' and 'deploy.restart_policy' exclude each other");
+  draft.service.restart = *draft.deploy_restart;
 }
 
-void settle_image(const Value& value, Service& service) {
+void require_image(const Value& value, const Service& service) {
   if (service.image.empty() && !service.build && !value.find("image") && !value.find("build"))
     value.invalid("a service needs 'image' or 'build'");
-  if (service.image.empty()) service.image = fmt::format("{}-{}", value.reader().stack_name, service.name);
 }
 
 void settle_networks(const Value& value, ServiceDraft& draft) {
-  if (draft.network_mode && draft.networks_given) value.invalid("'network_mode' and 'networks' exclude each other");
+  if (draft.network_mode && draft.networks_given)
+    value.find("network_mode")->invalid("'network_mode' and 'networks' exclude each other");
   bool is_attached = draft.service.network_mode == NetworkMode::networks;
   if (is_attached && draft.service.networks.empty()) draft.service.networks["default"] = {};
   if (!is_attached) draft.service.networks.clear();
@@ -220,8 +220,9 @@ Service read_service(const Value& value, const std::string& name) {
     settle_networks(value, draft);
     append_tmpfs(value, draft);
     resolve_environment(value, draft);
-    settle_image(value, draft.service);
+    require_image(value, draft.service);
   }
+  if (draft.service.image.empty()) draft.service.image = fmt::format("{}-{}", value.reader().stack_name, name);
   return std::move(draft.service);
 }
 

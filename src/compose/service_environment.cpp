@@ -1,3 +1,4 @@
+#include "project.h"
 #include "service.h"
 
 namespace gantry::compose {
@@ -26,13 +27,14 @@ void read_entry(const Value& value, ServiceDraft& draft) {
 
 void add_file(const Place& place, const EnvFileEntry& entry, const Value& service, OptionalStringMap& all) {
   auto& reader = service.reader();
-  auto text = reader.read_file(entry.path);
+  auto shown = shown_path(entry.path, reader.options);
+  auto text = reader.options.read_file(entry.path);
   if (!text) {
     if (entry.required)
-      reader.findings.invalid(place, fmt::format("{}.env_file: there is no file {}", service.path(), entry.path));
+      reader.findings.invalid(place, fmt::format("{}.env_file: there is no file {}", service.path(), shown));
     return;
   }
-  auto& source = reader.sources.emplace_back(Source{entry.path});
+  auto& source = reader.sources.emplace_back(Source{shown});
   Lookup lookup = [&](const std::string& name) {
     auto found = all.find(name);
     auto own = reader.lookup(name);

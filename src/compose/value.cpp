@@ -21,8 +21,15 @@ bool parse_whole(std::string_view text, T& out) {
 
 }  // namespace
 
+Value::Value(const Node& node, std::string path, Reader& reader, const Place& key_place)
+    : node_(node),
+      path_(std::move(path)),
+      reader_(reader),
+      key_place_(key_place),
+      place_(node.place.line == key_place.line || node.is_scalar() ? node.place : key_place) {}
+
 Value Value::at(const Entry& entry) const {
-  return {entry.value, path_.empty() ? entry.key : path_ + "." + entry.key, reader_};
+  return {entry.value, path_.empty() ? entry.key : path_ + "." + entry.key, reader_, entry.place};
 }
 
 Value Value::at(std::size_t index) const { return {node_.items[index], fmt::format("{}[{}]", path_, index), reader_}; }
@@ -35,15 +42,15 @@ std::optional<Value> Value::find(std::string_view key) const {
 }
 
 void Value::invalid(std::string_view message) const {
-  reader_.findings.invalid(node_.place, fmt::format("{}: {}", path_, message));
+  reader_.findings.invalid(place_, fmt::format("{}: {}", path_, message));
 }
 
 void Value::unsupported(std::string_view message) const {
-  reader_.findings.unsupported(node_.place, fmt::format("{}: {}", path_, message));
+  reader_.findings.unsupported(place_, fmt::format("{}: {}", path_, message));
 }
 
 void Value::warn(std::string_view message) const {
-  reader_.findings.warn(node_.place, fmt::format("{}: {}", path_, message));
+  reader_.findings.warn(place_, fmt::format("{}: {}", path_, message));
 }
 
 void Value::wrong_type(std::string_view expected) const {

@@ -28,7 +28,7 @@ struct Written {
 struct Reader {
   Findings& findings;
   std::deque<Source>& sources;
-  const ReadFile& read_file;
+  const LoadOptions& options;
   const Lookup& lookup;  ///< the client's environment, for variables without a value
   std::string stack_name = {};
   std::map<std::string, Written> written = {};  ///< by path in the model: "services.web.mounts[0]"
@@ -40,11 +40,12 @@ using OptionalStringMap = std::map<std::string, std::optional<std::string>>;
 /// right type, and report otherwise.
 class Value {
  public:
-  Value(const Node& node, std::string path, Reader& reader) : node_(node), path_(std::move(path)), reader_(reader) {}
+  Value(const Node& node, std::string path, Reader& reader) : Value(node, std::move(path), reader, node.place) {}
 
   const Node& node() const { return node_; }
   const std::string& path() const { return path_; }
-  const Place& place() const { return node_.place; }
+  /// Where the value begins; for a block below its key, the key.
+  const Place& place() const { return place_; }
   Reader& reader() const { return reader_; }
 
   Value at(const Entry& entry) const;
@@ -57,7 +58,7 @@ class Value {
   /// Says that `expected` was expected here.
   void wrong_type(std::string_view expected) const;
   /// Remembers that the model's `path` was written here.
-  void writes(const std::string& path) const { reader_.written[path] = {path_, node_.place}; }
+  void writes(const std::string& path) const { reader_.written[path] = {path_, key_place_}; }
 
   std::optional<std::string> string() const;
   bool read(std::string& out) const;
@@ -86,12 +87,16 @@ class Value {
   std::filesystem::path resolve(std::string_view relative) const;
 
  private:
+  Value(const Node& node, std::string path, Reader& reader, const Place& key_place);
+
   template <class T>
   bool read_integer(T& out) const;
 
   const Node& node_;
   std::string path_;
   Reader& reader_;
+  Place key_place_;  ///< in a list: the value's own
+  Place place_;
 };
 
 /// One key of a section. Without a `read` it is a key of the Compose specification that Gantry does not support yet.
@@ -128,7 +133,9 @@ bool read_keys(const Value& value, std::span<const Key<Out>> keys, Out& out) {
     auto key = std::find_if(keys.begin(), keys.end(), [&](const auto& known) { return known.name == entry.key; });
     if (key == keys.end()) {
       std::vector<std::string> names;
-      for (const auto& known : keys) names.emplace_back(known.name);
+      if (!value.reader().findings.is_full()) {
+        for (const auto& known : keys) names.emplace_back(known.name);
+      }
       detail::unknown_key(value, entry, names);
     } else if (key->read == nullptr) {
       value.reader().findings.unsupported(

@@ -186,7 +186,10 @@ class Builder {
 
   void scalar(Node& node) {
     node.text = text_of(event_->scalar.value);
-    node.plain = event_->scalar.value == nullptr || fy_scalar_token_get_style(event_->scalar.value) == FYSS_PLAIN;
+    auto style = event_->scalar.value != nullptr ? fy_scalar_token_get_style(event_->scalar.value) : FYSS_PLAIN;
+    node.plain = style == FYSS_PLAIN;
+    // libfyaml's mark stands after the opening quote.
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) --node.place.column;
     spend(node.place, 0, node.text.size());
   }
 
