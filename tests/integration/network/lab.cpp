@@ -347,7 +347,7 @@ std::string nft(const std::string& commands) {
   std::unique_ptr<nft_ctx, void (*)(nft_ctx*)> context(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free);
   nft_ctx_buffer_output(context.get());
   nft_ctx_buffer_error(context.get());
-  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) != 0)
+  if (nft_run_cmd_from_buffer(context.get(), (commands + "\n").c_str()) != 0)
     throw Error(ErrorKind::internal, nft_ctx_get_error_buffer(context.get()));
   return nft_ctx_get_output_buffer(context.get());
 }
