@@ -58,18 +58,25 @@ Fd UpperWriter::enter(const Fd& parent, const Node* below, std::vector<std::stri
   return made;
 }
 
-Fd UpperWriter::open_directory(const std::vector<std::string>& path) {
-  Fd current = root_.duplicate();
-  std::optional<Node> node = view_.root();
-  std::vector<std::string> at;
+const UpperWriter::Place& UpperWriter::open_directory(const std::vector<std::string>& path) {
+  if (last_ && last_->path == path) return *last_;
+  last_.reset();
+  Place place{{}, root_.duplicate(), view_.root()};
   for (const auto& name : path) {
-    std::vector<std::string> full = at;
+    auto full = place.path;
     full.push_back(name);
-    auto next = node ? view_.child(*node, name, path_text(full)) : std::nullopt;
-    current = enter(current, next ? &*next : nullptr, at, name);
-    node = std::move(next);
+    auto next = view_.child(place.node, name, path_text(full));
+    bool there = next && next->upper;
+    place.fd = enter(place.fd, next ? &*next : nullptr, place.path, name);
+    if (!there) next = view_.child(place.node, name, path_text(full));
+    place.node = std::move(*next);
   }
-  return current;
+  return last_.emplace(std::move(place));
+}
+
+void UpperWriter::require_no_directory(const Place& parent, const std::vector<std::string>& path) const {
+  auto existing = view_.child(parent.node, path.back(), path_text(path));
+  if (existing && existing->is_directory()) clash(path, true);
 }
 
 void UpperWriter::make_directory(const std::vector<std::string>& path) { open_directory(path); }
@@ -95,8 +102,7 @@ void UpperWriter::copy_directory(const TreeView& source, const Node& node, const
   open_directory(path);
   copy_children(source, node, source_path, path);
   std::vector<std::string> parent_path(path.begin(), path.end() - 1);
-  Fd parent = open_directory(parent_path);
-  dress(parent, path.back(), node);
+  dress(open_directory(parent_path).fd, path.back(), node);
 }
 
 void UpperWriter::copy_children(const TreeView& source, const Node& directory, const std::string& source_path,
@@ -114,9 +120,9 @@ void UpperWriter::copy_children(const TreeView& source, const Node& directory, c
 
 void UpperWriter::copy_leaf(const Node& node, const std::string& source_path, const std::vector<std::string>& path) {
   std::vector<std::string> parent_path(path.begin(), path.end() - 1);
-  auto existing = view_.resolve(path_text(path), false);
-  if (existing.node && existing.node->is_directory()) clash(path, true);
-  Fd parent = open_directory(parent_path);
+  const auto& place = open_directory(parent_path);
+  require_no_directory(place, path);
+  Fd parent = place.fd.duplicate();
   clear_way(parent, path);
   if (link_to_earlier(node, parent, path.back())) return;
   create_leaf(node, source_path, parent, path.back());
@@ -128,8 +134,8 @@ bool UpperWriter::link_to_earlier(const Node& node, const Fd& parent, const std:
   auto earlier = linked_.find({node.status.st_dev, node.status.st_ino});
   if (earlier == linked_.end()) return false;
   const auto& path = earlier->second;
-  Fd directory = open_directory({path.begin(), path.end() - 1});
-  if (::linkat(directory.get(), path.back().c_str(), parent.get(), name.c_str(), 0) == 0) return true;
+  const auto& directory = open_directory({path.begin(), path.end() - 1});
+  if (::linkat(directory.fd.get(), path.back().c_str(), parent.get(), name.c_str(), 0) == 0) return true;
   if (errno == ENOENT || errno == EMLINK) return false;
   throw_errno("link \"/" + path_text(path) + "\"");
 }
@@ -172,11 +178,10 @@ void UpperWriter::dress(const Fd& parent, const std::string& name, const Node& n
 }
 
 void UpperWriter::write_file(const std::vector<std::string>& path, const std::string& content) {
-  auto existing = view_.resolve(path_text(path), false);
-  if (existing.node && existing.node->is_directory()) clash(path, true);
-  Fd parent = open_directory({path.begin(), path.end() - 1});
-  clear_way(parent, path);
-  Fd out(::openat(parent.get(), path.back().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const auto& place = open_directory({path.begin(), path.end() - 1});
+  require_no_directory(place, path);
+  clear_way(place.fd, path);
+  Fd out(::openat(place.fd.get(), path.back().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!out) throw_errno("create \"/" + path_text(path) + "\"");
   write_all(out.get(), content, path_text(path));
   auto owner = look_.owner.value_or(oci::Owner{});

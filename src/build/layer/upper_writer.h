@@ -40,7 +40,15 @@ class UpperWriter {
   void write_file(const std::vector<std::string>& path, const std::string& content);
 
  private:
-  Fd open_directory(const std::vector<std::string>& path);
+  /// An upper directory, seen alone and as part of the whole.
+  struct Place {
+    std::vector<std::string> path;
+    Fd fd;
+    Node node;
+  };
+  /// Valid until the next call.
+  const Place& open_directory(const std::vector<std::string>& path);
+  void require_no_directory(const Place& parent, const std::vector<std::string>& path) const;
   Fd enter(const Fd& parent, const Node* below, std::vector<std::string>& at, const std::string& name);
   void copy_directory(const TreeView& source, const Node& node, const std::string& source_path,
                       const std::vector<std::string>& path);
@@ -52,6 +60,7 @@ class UpperWriter {
   void dress(const Fd& parent, const std::string& name, const Node& node);
 
   Fd root_;
+  std::optional<Place> last_;  ///< files come directory by directory
   const TreeView& view_;
   Look look_;
   std::map<std::pair<dev_t, ino_t>, std::vector<std::string>> linked_;  ///< sources with several names

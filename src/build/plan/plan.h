@@ -18,6 +18,7 @@ struct RunPlan {
   std::vector<std::string> argv;
   std::string script;                    ///< not empty: a here-document with its own interpreter, run in place of argv
   std::vector<std::string> environment;  ///< ENV and ARG
+  std::vector<std::string> key_environment;  ///< the same without proxy settings, which no cache depends on
   std::string user;
   std::string working_dir;
 };

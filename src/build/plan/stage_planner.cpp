@@ -117,11 +117,12 @@ RunPlan StagePlanner::run_plan() const {
   constexpr auto kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   RunPlan plan;
   for (const auto& [name, value] : state_.arguments) set_variable(plan.environment, name, value);
-  for (const auto& [name, value] : arguments_.given())
-    if (is_proxy_argument(name)) set_variable(plan.environment, name, value);
   for (const auto& entry : state_.config.config.Env)
     set_variable(plan.environment, entry.substr(0, entry.find('=')), entry.substr(entry.find('=') + 1));
   if (!find_variable(plan.environment, "PATH")) set_variable(plan.environment, "PATH", kPath);
+  plan.key_environment = plan.environment;
+  for (const auto& [name, value] : arguments_.given())
+    if (is_proxy_argument(name) && !find_variable(plan.environment, name)) set_variable(plan.environment, name, value);
   plan.user = state_.config.config.User;
   plan.working_dir = state_.config.config.WorkingDir.empty() ? "/" : state_.config.config.WorkingDir;
   return plan;

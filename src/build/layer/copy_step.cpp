@@ -1,0 +1,122 @@
+#include "layer/copy_step.h"
+
+#include <archive.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "gantry/base/files.h"
+#include "gantry/image/archive.h"
+#include "plan/paths.h"
+
+namespace gantry::build {
+
+namespace {
+
+struct CloseArchive {
+  void operator()(::archive* handle) const { ::archive_read_free(handle); }
+};
+
+class Copying {
+ public:
+  Copying(const CopyPlan& plan, const TreeView& source, const TreeView& target, const std::filesystem::path& upper,
+          std::filesystem::path scratch, const Look& look)
+      : plan_(plan), source_(source), target_(target), writer_(upper, target, look),
+        scratch_(std::move(scratch)) {}
+
+  void run(const std::vector<SourceMatch>& matches) {
+    locate(matches);
+    for (const auto& match : matches) take(match);
+    for (const auto& file : plan_.files) writer_.write_file(file_target(file.name), file.content);
+  }
+
+ private:
+  void locate(const std::vector<SourceMatch>& matches) {
+    auto found = target_.resolve(plan_.destination, true);
+    path_ = found.path;
+    path_.insert(path_.end(), found.missing.begin(), found.missing.end());
+    exists_ = found.node.has_value();
+    bool slash = plan_.destination.ends_with('/');
+    into_directory_ = slash || (exists_ && found.node->is_directory());
+    bool directories = std::any_of(matches.begin(), matches.end(), [](const auto& match) { return match.directory; });
+    if (exists_ && !found.node->is_directory() && (slash || directories))
+      throw Error(ErrorKind::conflict, "the destination \"" + plan_.destination + "\" is a file in the image");
+    if (matches.size() + plan_.files.size() > 1 && !into_directory_)
+      throw Error(ErrorKind::invalid, "several sources for the destination \"" + plan_.destination + "\"",
+                  "end the destination in \"/\"");
+  }
+
+  std::vector<std::string> file_target(const std::string& name) const {
+    auto target = path_;
+    if (into_directory_) target.push_back(name);
+    return target;
+  }
+
+  void take(const SourceMatch& match) {
+    auto node = open_match(source_, match);
+    if (node.is_directory()) return take_directory(match, node);
+    if (plan_.extract_archives && S_ISREG(node.status.st_mode)) {
+      Fd fd = reopen(node, O_RDONLY);
+      if (is_archive(fd.get())) return extract(fd, match.name);
+    }
+    writer_.copy(source_, node, match.path, file_target(match.name));
+  }
+
+  // A directory stands for its content. A destination that it brings into being looks like it; the root of the context
+  // is only a place on the host and gives nothing of itself.
+  void take_directory(const SourceMatch& match, const Node& node) {
+    bool as_a_whole = !exists_ && !match.path.empty() && !path_.empty();
+    if (as_a_whole) {
+      writer_.copy(source_, node, match.path, path_);
+    } else {
+      writer_.copy_children(source_, node, match.path, path_);
+    }
+  }
+
+  void extract(const Fd& fd, const std::string& name) {
+    if (::lseek(fd.get(), 0, SEEK_SET) < 0) throw_errno("read \"" + name + "\"");
+    TemporaryDirectory unpacked(scratch_, "archive-");
+    Fd directory = open_file(unpacked.path().string(), O_RDONLY | O_DIRECTORY);
+    try {
+      image::unpack_archive(fd.get(), directory.get(), {.whiteouts = false, .attributes = true});
+    } catch (Error& error) {
+      throw error.within("archive \"" + name + "\"");
+    }
+    TreeView view({unpacked.path()});
+    writer_.copy_children(view, view.root(), "", path_);
+  }
+
+  const CopyPlan& plan_;
+  const TreeView& source_;
+  const TreeView& target_;
+  UpperWriter writer_;
+  std::filesystem::path scratch_;
+  std::vector<std::string> path_;
+  bool exists_ = false;
+  bool into_directory_ = false;
+};
+
+}  // namespace
+
+bool is_archive(int fd) {
+  std::unique_ptr<::archive, CloseArchive> reader(::archive_read_new());
+  ::archive* handle = reader.get();
+  archive_read_support_filter_gzip(handle);
+  archive_read_support_filter_bzip2(handle);
+  archive_read_support_filter_xz(handle);
+  archive_read_support_filter_zstd(handle);
+  archive_read_support_format_tar(handle);
+  archive_entry* entry = nullptr;
+  return archive_read_open_fd(handle, fd, 64u << 10) == ARCHIVE_OK &&
+         archive_read_next_header(handle, &entry) == ARCHIVE_OK;
+}
+
+void copy_into(const CopyPlan& plan, const std::vector<SourceMatch>& matches, const TreeView& source,
+               const TreeView& target, const std::filesystem::path& upper, const std::filesystem::path& scratch,
+               const Look& look) {
+  Copying(plan, source, target, upper, scratch, look).run(matches);
+}
+
+}  // namespace gantry::build

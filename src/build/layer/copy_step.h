@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+
+#include "layer/copy_sources.h"
+#include "layer/tree_view.h"
+#include "layer/upper_writer.h"
+#include "plan/plan.h"
+
+namespace gantry::build {
+
+/// Carries a COPY or ADD out into the upper directory of `target`. `scratch` is a directory for archives on their way;
+/// what is in it afterwards is the caller's to remove.
+void copy_into(const CopyPlan& plan, const std::vector<SourceMatch>& matches, const TreeView& source,
+               const TreeView& target, const std::filesystem::path& upper, const std::filesystem::path& scratch,
+               const Look& look);
+
+/// Whether this file is a tar, possibly compressed, that libarchive can read.
+bool is_archive(int fd);
+
+}  // namespace gantry::build
