@@ -1,6 +1,15 @@
+#include "capabilities.h"
+
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "gantry/base/files.h"
+#include "gantry/base/log.h"
 #include "gantry/runtime/runtime.h"
 
 namespace gantry::runtime {
@@ -63,6 +72,28 @@ std::vector<std::string> all_capabilities() {
   auto last = read_file_if_exists("/proc/sys/kernel/cap_last_cap");
   std::size_t count = last ? std::strtoul(last->c_str(), nullptr, 10) + 1 : std::size(kNames);
   return {kNames, kNames + std::min(count, std::size(kNames))};
+}
+
+bool has_own_capability(int number) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  if (::syscall(SYS_capget, &header, data.data()) < 0) return false;
+  return (data[static_cast<std::size_t>(CAP_TO_INDEX(number))].permitted & CAP_TO_MASK(number)) != 0;
+}
+
+std::vector<std::string> grantable_capabilities(const std::vector<std::string>& wanted, bool own_user_namespace) {
+  std::vector<std::string> out;
+  for (const auto& name : wanted) {
+    auto found = std::find(std::begin(kNames), std::end(kNames), name);
+    if (found == std::end(kNames))
+      throw Error(ErrorKind::invalid, "capability " + name + ": no such capability", "see man 7 capabilities");
+    if (own_user_namespace || has_own_capability(static_cast<int>(found - kNames))) {
+      out.push_back(name);
+    } else {
+      log::warn("{} is not granted: the daemon itself does not have it", name);
+    }
+  }
+  return out;
 }
 
 }  // namespace gantry::runtime

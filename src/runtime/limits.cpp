@@ -1,11 +1,8 @@
 #include <sys/resource.h>
 
 #include <linux/capability.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <array>
-
+#include "capabilities.h"
 #include "gantry/base/files.h"
 #include "gantry/base/log.h"
 #include "spec.h"
@@ -43,12 +40,7 @@ int rlimit_number(const std::string& name) {
   throw Error(ErrorKind::invalid, "resource limit " + name + ": no such limit", "see man 2 setrlimit for the names");
 }
 
-bool may_raise_limits() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  if (::syscall(SYS_capget, &header, data.data()) < 0) return false;
-  return (data[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective & CAP_TO_MASK(CAP_SYS_RESOURCE)) != 0;
-}
+bool may_raise_limits() { return has_own_capability(CAP_SYS_RESOURCE); }
 
 std::vector<Plan::Limit> effective_limits(const Plan& plan, bool may_raise) {
   std::vector<Plan::Limit> out;

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto kStepLimit = std::chrono::seconds(60);
-constexpr auto kShimEndLimit = std::chrono::seconds(30);
+constexpr auto kShimEndLimit = std::chrono::seconds(15);
 
 struct Container {
   std::shared_ptr<ShimLink> link;
@@ -110,9 +110,10 @@ void Runtime::Impl::prepare(const Plan& plan) const {
 
 void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, const fs::path& directory,
                                  pid_t pid) const {
-  auto text = exec_plan(id, plan, config, user_namespace_of(pid));
+  auto user_namespace = user_namespace_of(pid);
+  auto text = exec_plan(id, plan, config, user_namespace);
   make_directories(directory, 0700);
-  write_file(directory / "process.json", json::to_text(make_exec_process(plan)));
+  write_file(directory / "process.json", json::to_text(make_exec_process(plan, user_namespace.has_value())));
   write_file(directory / "plan", text);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "capabilities.h"
 #include "devices.h"
 #include "gantry/runtime/stage.h"
 #include "seccomp.h"
@@ -43,13 +44,14 @@ std::vector<std::string> arguments(const Plan& plan) {
 }
 
 spec::Process make_process(const Plan& plan, const SpecContext& context) {
-  spec::Process process{.terminal = plan.tty,
-                        .user = {.uid = plan.uid, .gid = plan.gid, .additionalGids = plan.groups},
-                        .args = arguments(plan),
-                        .env = plan.environment,
-                        .cwd = plan.working_dir.empty() ? "/" : plan.working_dir,
-                        .capabilities = capability_sets(plan.capabilities),
-                        .noNewPrivileges = plan.no_new_privileges};
+  spec::Process process{
+      .terminal = plan.tty,
+      .user = {.uid = plan.uid, .gid = plan.gid, .additionalGids = plan.groups},
+      .args = arguments(plan),
+      .env = plan.environment,
+      .cwd = plan.working_dir.empty() ? "/" : plan.working_dir,
+      .capabilities = capability_sets(grantable_capabilities(plan.capabilities, plan.user_namespace.has_value())),
+      .noNewPrivileges = plan.no_new_privileges};
   for (const auto& limit : effective_limits(plan, context.may_raise_limits))
     process.rlimits.push_back({.type = limit.name, .soft = limit.soft, .hard = limit.hard});
   return process;
@@ -155,14 +157,14 @@ spec::Spec make_spec(const Plan& plan, const SpecContext& context) {
           .linux_ = make_linux(plan, context)};
 }
 
-spec::Process make_exec_process(const ExecPlan& plan) {
+spec::Process make_exec_process(const ExecPlan& plan, bool own_user_namespace) {
   if (plan.argv.empty()) throw Error(ErrorKind::invalid, "exec without a command", "give a command to run");
   return {.terminal = plan.tty,
           .user = {.uid = plan.uid, .gid = plan.gid, .additionalGids = plan.groups},
           .args = plan.argv,
           .env = plan.environment,
           .cwd = plan.working_dir.empty() ? "/" : plan.working_dir,
-          .capabilities = capability_sets(plan.capabilities),
+          .capabilities = capability_sets(grantable_capabilities(plan.capabilities, own_user_namespace)),
           .noNewPrivileges = plan.no_new_privileges};
 }
 

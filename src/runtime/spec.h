@@ -12,7 +12,7 @@ struct SpecContext {
 };
 
 oci::runtime::Spec make_spec(const Plan& plan, const SpecContext& context);
-oci::runtime::Process make_exec_process(const ExecPlan& plan);
+oci::runtime::Process make_exec_process(const ExecPlan& plan, bool own_user_namespace);
 
 /// The plan's limits, lowered where this process may not raise them (each with a warning in the log).
 std::vector<Plan::Limit> effective_limits(const Plan& plan, bool may_raise);

@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,6 +154,19 @@ Text<16> numbered(const char* prefix, std::size_t number) {
   return name;
 }
 
+// overlayfs keeps the mounter's identity and works in the writable layer with it: an id that the layer's mapping does
+// not know could create nothing there, and the mount would silently be read-only. Leaving id 0 for file access drops
+// the capabilities for it, which are still permitted and are taken back.
+void become_for_files(std::uint32_t id) {
+  ::setfsgid(id);
+  ::setfsuid(id);
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[2]{};
+  if (::syscall(SYS_capget, &header, sets) < 0) fail_errno("read", "capabilities");
+  for (auto& set : sets) set.effective = set.permitted;
+  if (::syscall(SYS_capset, &header, sets) < 0) fail_errno("keep", "capabilities");
+}
+
 // Names are short because overlayfs takes its options in one page.
 void mount_root() {
   Path options;
@@ -165,8 +182,16 @@ void mount_root() {
   attach(upper_fd, "l/u");
   options.add(",upperdir=l/u").add(plan.upper + upper_parent.length());
   options.add(",workdir=l/u").add(plan.work + upper_parent.length());
+  if (plan.mapped) become_for_files(plan.map_host);
   if (::mount("overlay", "r", "overlay", 0, options.c_str()) < 0)
     fail_errno("mount the root file system over", plan.upper);
+  if (plan.mapped) become_for_files(0);
+  struct statfs info {};
+  if (::statfs("r", &info) < 0 || (info.f_flags & ST_RDONLY) != 0)
+    fail({.kind = "unsupported",
+          .what = "the root file system became read-only over",
+          .object = plan.upper,
+          .fix = "the data directory's file system cannot hold overlayfs' writable layer: use ext4, xfs or btrfs"});
   // overlayfs holds clones of its own
   for (std::size_t i = 0; i < plan.layer_count; ++i) ::umount2(numbered("l/", i).c_str(), MNT_DETACH);
   ::umount2("l/u", MNT_DETACH);
