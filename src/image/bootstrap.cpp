@@ -133,6 +133,7 @@ std::vector<std::string> arguments(const std::string& suite, const Archive& arch
   auto file = directory / "debian.sources";
   write_file(file, apt::to_deb822(archive.sources), 0644);
   std::vector<std::string> out{"--variant=minbase", "--mode=root", "--format=tar", "--dpkgopt=force-unsafe-io",
+                               "--skip=chroot/policy-rc.d", std::string("--essential-hook=") + kPolicyHook,
                                std::string("--customize-hook=") + kBootstrapHook};
   auto dump = run_captured({.argv = {"apt-config", "dump"}}).out;
   for (const auto& option : apt::needed_options(dump)) out.push_back("--aptopt=" + option);

@@ -43,6 +43,14 @@ std::optional<VolumeInfo> find(store::Transaction& t, const std::string& name, c
   throw Error(ErrorKind::not_found, "volume \"" + name + "\" does not exist");
 }
 
+// Takes the directory's name away in one step; deleting what is in it may take long.
+fs::path withdraw(const fs::path& root, const std::string& name) {
+  fs::path trash = root / (std::string(kTrash) + "-" + random_hex(12));
+  if (::rename((root / name).c_str(), trash.c_str()) < 0 && errno != ENOENT)
+    throw_errno("remove directory of volume " + name);
+  return trash;
+}
+
 std::string users_of(store::Transaction& t, const std::string& name) {
   std::string out;
   t.query("SELECT container FROM volume_users WHERE volume=? ORDER BY container", {name}, [&](const store::Row& row) {
@@ -72,13 +80,17 @@ VolumeStore::VolumeStore(store::Database& database, fs::path root) : database_(d
 VolumeInfo VolumeStore::ensure(const std::string& name, std::map<std::string, std::string> labels, bool anonymous,
                                bool* fresh) {
   require_valid_name("volume", name);
+  bool made = false;
   bool unfilled = false;
+  std::lock_guard lock(mutex_);
   auto info = database_.transaction([&](store::Transaction& t) {
-    t.run("INSERT OR IGNORE INTO volumes VALUES(?, 'default', ?, ?, ?, 0)",
-          {name, json::to_text(labels), anonymous, to_rfc3339(now())});
+    made = t.run("INSERT OR IGNORE INTO volumes VALUES(?, 'default', ?, ?, ?, 0)",
+                 {name, json::to_text(labels), anonymous, to_rfc3339(now())}) > 0;
     unfilled = t.number("SELECT filled FROM volumes WHERE name=?", {name}) == 0;
     return *find(t, name, root_);
   });
+  // A new volume never inherits what a removal could not take away.
+  if (made) remove_tree(withdraw(root_, name));
   make_directories(info.path, 0755);
   if (unfilled) {
     sync_directory(root_ / name);
@@ -133,17 +145,18 @@ std::vector<std::string> VolumeStore::anonymous_of(const ContainerId& container)
 }
 
 void VolumeStore::remove(const std::string& name) {
-  // The directory leaves its name inside the transaction's lock, so that a volume made again at once under the same
-  // name cannot lose its directory to this removal. A rename that fails rolls the row back.
-  fs::path trash = root_ / (std::string(kTrash) + "-" + random_hex(12));
-  database_.transaction([&](store::Transaction& t) {
-    if (!find(t, name, root_)) not_there(name);
-    if (auto users = users_of(t, name); !users.empty())
-      throw Error(ErrorKind::conflict, "volume \"" + name + "\" is used by container " + users,
-                  "remove the container first, with 'gantry rm'");
-    t.run("DELETE FROM volumes WHERE name=?", {name});
-    if (::rename((root_ / name).c_str(), trash.c_str()) < 0 && errno != ENOENT) throw_errno("remove volume " + name);
-  });
+  fs::path trash;
+  {
+    std::lock_guard lock(mutex_);
+    database_.transaction([&](store::Transaction& t) {
+      if (!find(t, name, root_)) not_there(name);
+      if (auto users = users_of(t, name); !users.empty())
+        throw Error(ErrorKind::conflict, "volume \"" + name + "\" is used by container " + users,
+                    "remove the container first, with 'gantry rm'");
+      t.run("DELETE FROM volumes WHERE name=?", {name});
+    });
+    trash = withdraw(root_, name);
+  }
   remove_tree(trash);
 }
 

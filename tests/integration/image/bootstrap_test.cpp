@@ -29,7 +29,6 @@ class BootstrapTest : public ::testing::Test {
     return ErrorKind::internal;
   }
 
-  // In the root of the file system, because apt's download user cannot look into a private temporary directory.
   TemporaryDirectory dir_{fs::temp_directory_path(), "gantry-bootstrap-"};
   fs::path scratch_ = dir_.path() / "scratch";
   store::Database database_{dir_.path() / "db", {schema()}};

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class VolumeStore {
  private:
   store::Database& database_;
   std::filesystem::path root_;
+  std::mutex mutex_;  ///< makes row and directory one step against making and removing the same name
 };
 
 }  // namespace gantry::volume
