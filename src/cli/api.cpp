@@ -45,7 +45,9 @@ task<boost::json::value> remove(const http::Client& client, std::string path, ht
 task<boost::json::value> follow(http::Response response, std::function<void(const boost::json::value&)> step) {
   for (;;) {
     auto line = co_await response.read_line();
-    if (!line) throw Error(ErrorKind::unavailable, "the daemon's answer broke off", "look at 'gantry doctor' and the daemon's log");
+    if (!line)
+      throw Error(ErrorKind::unavailable, "the daemon's answer broke off",
+                  "look at 'gantry doctor' and the daemon's log");
     if (line->empty()) continue;
     auto value = json::parse(*line, "the daemon's answer");
     const auto* object = value.if_object();

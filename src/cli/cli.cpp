@@ -93,15 +93,17 @@ Invocation understand(const std::vector<std::string>& words) {
 void check_format(const std::string& format) {
   if (format == "table" || format == "json") return;
   bool is_template = format.find("{{") != std::string::npos;
-  throw Error(ErrorKind::unsupported,
-              is_template ? "--format: templates are not supported" : "--format '" + format + "': expected table or json",
-              is_template ? "use --format json and pick what you need, for example with jq" : "");
+  throw Error(
+      ErrorKind::unsupported,
+      is_template ? "--format: templates are not supported" : "--format '" + format + "': expected table or json",
+      is_template ? "use --format json and pick what you need, for example with jq" : "");
 }
 
 std::filesystem::path socket_of(const GlobalFlags& flags, const std::map<std::string, std::string>& environment) {
   if (!flags.host.empty()) return parse_host(flags.host);
   auto found = environment.find("GANTRY_HOST");
-  return parse_host(found == environment.end() || found->second.empty() ? kDefaultHost : std::string_view(found->second));
+  return parse_host(found == environment.end() || found->second.empty() ? kDefaultHost
+                                                                        : std::string_view(found->second));
 }
 
 /// Parses; prints help and gives nullopt when that was asked for.
@@ -114,7 +116,10 @@ std::optional<Prepared> parse(const Command& command, const std::vector<std::str
     if (!help_first) prepared.options.parse(arguments);
   } catch (Error& error) {
     // Help is worth more than a complaint about what is missing.
-    if (!flags.help) throw error.fix().empty() ? Error(error.kind(), error.message(), fmt::format("'gantry {} --help' shows how it is used", command.name)) : error;
+    if (!flags.help)
+      throw error.fix().empty()
+          ? Error(error.kind(), error.message(), fmt::format("'gantry {} --help' shows how it is used", command.name))
+          : error;
   }
   if (!help_first && !flags.help) return prepared;
   console.out(command_help(command, prepared.options));
@@ -168,7 +173,9 @@ int run_command(Prepared prepared, const GlobalFlags& flags, std::map<std::strin
   asio::io_context io(1);
   Signals signals(io.get_executor());
   auto socket = socket_of(flags, environment);
-  Context context{flags, std::move(environment), std::filesystem::current_path(), console, http::Client(socket), signals, false, {}};
+  Context context{
+      flags, std::move(environment), std::filesystem::current_path(), console, http::Client(socket), signals, false,
+      {}};
   return Runner(io, context).run(prepared.run(context));
 }
 

@@ -26,8 +26,12 @@ constexpr std::array kAliases{
 
 const std::vector<CommandGroup>& command_groups() {
   static const std::vector<CommandGroup> groups{
-      {"Stacks", stack_commands()},       {"Containers", run_commands()},   {"Managing containers", container_commands()},
-      {"Images", image_commands()},       {"Networks", network_commands()}, {"Volumes", volume_commands()},
+      {"Stacks", stack_commands()},
+      {"Containers", run_commands()},
+      {"Managing containers", container_commands()},
+      {"Images", image_commands()},
+      {"Networks", network_commands()},
+      {"Volumes", volume_commands()},
       {"The system", system_commands()},
   };
   return groups;

@@ -67,7 +67,10 @@ task<int> ps(Context& context, Ps flags) {
     co_return 0;
   }
   for (const auto& container : containers)
-    context.console.out((flags.names ? container.spec.name : flags.no_trunc ? container.id.str() : short_id(container.id)) + "\n");
+    context.console.out((flags.names      ? container.spec.name
+                         : flags.no_trunc ? container.id.str()
+                                          : short_id(container.id)) +
+                        "\n");
   co_return 0;
 }
 
@@ -105,7 +108,9 @@ struct Signalled {
 };
 
 void declare_stop(Options& options, Signalled& stop) {
-  options.value("-t,--time,--timeout", "SECONDS", stop.grace, "time to end before it is killed (default: the container's own)")
+  options
+      .value("-t,--time,--timeout", "SECONDS", stop.grace,
+             "time to end before it is killed (default: the container's own)")
       .rest("NAME", stop.names, true);
 }
 
@@ -173,7 +178,8 @@ void declare_rm(Options& options, Rm& rm) {
 
 task<> remove_found(Context& context, std::string word, http::Query query) {
   auto found = co_await find_containers(context, word);
-  for (auto& container : found) co_await api::remove(context.client, api::path("containers", container.id.str()), query);
+  for (auto& container : found)
+    co_await api::remove(context.client, api::path("containers", container.id.str()), query);
 }
 
 task<> remove_word(Context& context, std::string word, http::Query query, bool force) {
@@ -229,22 +235,31 @@ task<int> inspect(Context& context, Signalled request) {
 
 std::vector<Command> container_commands() {
   return {
-      {"ps", "List containers",
+      {"ps",
+       "List containers",
        {"gantry ps", "gantry ps -a --filter status=exited", "gantry ps --stack guestbook --format json"},
        prepare<Ps, declare_ps, ps>},
-      {"logs", "Show what containers wrote",
+      {"logs",
+       "Show what containers wrote",
        {"gantry logs -f web", "gantry logs --tail 20 guestbook/web guestbook/db", "gantry logs --since 10m guestbook"},
        prepare<Logs, declare_logs, logs>},
       {"start", "Start stopped containers", {"gantry start web"}, prepare<Signalled, declare_names, start>},
-      {"stop", "Stop containers", {"gantry stop web", "gantry stop -t 30 guestbook/db"},
+      {"stop",
+       "Stop containers",
+       {"gantry stop web", "gantry stop -t 30 guestbook/db"},
        prepare<Signalled, declare_stop, stop>},
       {"restart", "Stop and start containers", {"gantry restart web"}, prepare<Signalled, declare_stop, restart>},
-      {"kill", "Send a signal to containers", {"gantry kill web", "gantry kill -s HUP web"},
+      {"kill",
+       "Send a signal to containers",
+       {"gantry kill web", "gantry kill -s HUP web"},
        prepare<Signalled, declare_kill, kill>},
-      {"wait", "Wait until containers have ended, print their exit statuses", {"gantry wait job"},
+      {"wait",
+       "Wait until containers have ended, print their exit statuses",
+       {"gantry wait job"},
        prepare<Signalled, declare_names, wait>},
       {"rm", "Remove containers", {"gantry rm web", "gantry rm -f -v web db"}, prepare<Rm, declare_rm, rm>},
-      {"inspect", "Show everything about containers, images, networks, volumes or stacks, as JSON",
+      {"inspect",
+       "Show everything about containers, images, networks, volumes or stacks, as JSON",
        {"gantry inspect web", "gantry inspect debian:bookworm"},
        prepare<Signalled, declare_names, inspect>},
   };

@@ -71,11 +71,14 @@ task<> remove_image(Context& context, std::string name, bool force) {
   auto removed = co_await api::remove(context.client, api::path("images", name), query);
   for (const auto& reference : removed.at("untagged").as_array())
     context.console.out("untagged " + std::string(reference.as_string()) + "\n");
-  for (const auto& id : removed.at("deleted").as_array()) context.console.out("deleted " + std::string(id.as_string()) + "\n");
+  for (const auto& id : removed.at("deleted").as_array())
+    context.console.out("deleted " + std::string(id.as_string()) + "\n");
 }
 
 task<int> rm(Context& context, Names request) {
-  auto work = [force = request.force](Context& ctx, std::string name) { return remove_image(ctx, std::move(name), force); };
+  auto work = [force = request.force](Context& ctx, std::string name) {
+    return remove_image(ctx, std::move(name), force);
+  };
   return for_each_name(context, request.names, work, false);
 }
 
@@ -190,14 +193,16 @@ BuildOptions options_of(const Context& context, const Build& build) {
   options.no_cache = build.no_cache;
   options.labels = parse_pairs(build.labels, "--label");
   for (const auto& text : build.args)
-    if (auto variable = parse_variable(text, context.environment)) options.arguments.insert(parse_pair(*variable, "--build-arg"));
+    if (auto variable = parse_variable(text, context.environment))
+      options.arguments.insert(parse_pair(*variable, "--build-arg"));
   return options;
 }
 
 task<std::string> build_path(Context& context, Build build, Progress& progress) {
   auto options = options_of(context, build);
   if (build.path == "-") {
-    if (build.file == "-") throw Error(ErrorKind::invalid, "the context and the Dockerfile cannot both be standard input");
+    if (build.file == "-")
+      throw Error(ErrorKind::invalid, "the context and the Dockerfile cannot both be standard input");
     if (!build.file.empty()) options.dockerfile = build.file;
     co_return co_await build_from_stdin(context, std::move(options), progress);
   }
@@ -228,21 +233,30 @@ task<int> build(Context& context, Build request) {
 
 std::vector<Command> image_commands() {
   return {
-      {"build", "Build an image from a Dockerfile",
+      {"build",
+       "Build an image from a Dockerfile",
        {"gantry build -t myapp .", "gantry build -t myapp:test -f docker/Dockerfile --build-arg VERSION=2 .",
         "tar c . | gantry build -t myapp -"},
        prepare<Build, declare_build, build>},
       {"image ls", "List images", {"gantry image ls", "gantry image ls --format json"}, prepare<Ls, declare_ls, ls>},
-      {"image rm", "Remove names of images, and images without further names", {"gantry image rm myapp:old"},
+      {"image rm",
+       "Remove names of images, and images without further names",
+       {"gantry image rm myapp:old"},
        prepare<Names, declare_rm, rm>},
-      {"image inspect", "Show everything about images, as JSON", {"gantry image inspect debian:bookworm"},
+      {"image inspect",
+       "Show everything about images, as JSON",
+       {"gantry image inspect debian:bookworm"},
        prepare<Names, declare_inspect, inspect>},
-      {"image tag", "Give an image a further name", {"gantry image tag myapp:2 myapp:stable"},
+      {"image tag",
+       "Give an image a further name",
+       {"gantry image tag myapp:2 myapp:stable"},
        prepare<Tag, declare_tag, tag>},
-      {"image import", "Make an image from a tar archive of a root file system ('-': standard input)",
+      {"image import",
+       "Make an image from a tar archive of a root file system ('-': standard input)",
        {"gantry image import rootfs.tar.zst base:1", "tar c -C rootfs . | gantry image import - base:1"},
        prepare<Import, declare_import, import_image>},
-      {"image bootstrap", "Make a Debian base image from Debian's signed archive",
+      {"image bootstrap",
+       "Make a Debian base image from Debian's signed archive",
        {"gantry image bootstrap debian:bookworm", "gantry image bootstrap debian:bookworm --package ca-certificates"},
        prepare<Bootstrap, declare_bootstrap, bootstrap>},
   };

@@ -82,9 +82,13 @@ task<int> create(Context& context, Create request) {
 std::vector<Command> network_commands() {
   return {
       {"network ls", "List networks", {"gantry network ls"}, prepare<Ls, declare_ls, ls>},
-      {"network create", "Create a network", {"gantry network create --subnet 10.5.0.0/24 backend"},
+      {"network create",
+       "Create a network",
+       {"gantry network create --subnet 10.5.0.0/24 backend"},
        prepare<Create, declare_create, create>},
-      {"network inspect", "Show everything about networks, as JSON", {"gantry network inspect guestbook_default"},
+      {"network inspect",
+       "Show everything about networks, as JSON",
+       {"gantry network inspect guestbook_default"},
        prepare<Names, declare_names, inspect>},
       {"network rm", "Remove networks", {"gantry network rm backend"}, prepare<Names, declare_names, rm>},
   };

@@ -263,7 +263,8 @@ task<int> attach_container(Context& context, Attach attach) {
   auto id = co_await find_container(context, attach.name);
   auto info = co_await api::fetch<engine::ContainerInfo>(context.client, api::path("containers", id));
   if (info.state != engine::State::running)
-    throw Error(ErrorKind::conflict, "container '" + info.spec.name + "' is not running", "gantry start " + attach.name);
+    throw Error(ErrorKind::conflict, "container '" + info.spec.name + "' is not running",
+                "gantry start " + attach.name);
   bool input = info.spec.open_stdin && !attach.no_stdin;
   require_terminal(info.spec.tty, input);
   auto session = co_await open_session(context.client, api::path("containers", id, "attach"));
@@ -279,17 +280,21 @@ task<int> attach_container(Context& context, Attach attach) {
 
 std::vector<Command> run_commands() {
   return {
-      {"run", "Create a container from an image and run it",
+      {"run",
+       "Create a container from an image and run it",
        {"gantry run --rm -it debian:bookworm bash", "gantry run -d --name web -p 8080:80 nginx:1",
         "gantry run --rm -v ./data:/data -e MODE=test myapp make check"},
        prepare<Run, declare_run, run_container>},
-      {"create", "Create a container without starting it",
+      {"create",
+       "Create a container without starting it",
        {"gantry create --name web -p 8080:80 nginx:1"},
        prepare<Run, declare_run, create_container>},
-      {"exec", "Run a further program in a container",
+      {"exec",
+       "Run a further program in a container",
        {"gantry exec -it web bash", "gantry exec guestbook/db psql -U postgres -c 'select 1'"},
        prepare<Exec, declare_exec, exec_in_container>},
-      {"attach", "Connect to the main program of a container",
+      {"attach",
+       "Connect to the main program of a container",
        {"gantry attach web   # leave with ctrl-p,ctrl-q"},
        prepare<Attach, declare_attach, attach_container>},
   };

@@ -53,7 +53,8 @@ void apply_scale(compose::Stack& stack, const std::vector<std::string>& scales) 
                   near.empty() ? "the services are " + join(names, ", ") : "did you mean '" + near + "'?");
     }
     auto replicas = parse_number(count, "--scale " + name);
-    if (replicas < 0 || replicas > 1000) throw Error(ErrorKind::invalid, fmt::format("--scale '{}': out of range", text));
+    if (replicas < 0 || replicas > 1000)
+      throw Error(ErrorKind::invalid, fmt::format("--scale '{}': out of range", text));
     found->second.replicas = static_cast<std::uint32_t>(replicas);
   }
   compose::validate(stack);
@@ -116,7 +117,8 @@ task<int> up(Context& context, Up flags) {
   }
   if (context.json()) context.print(result);
   auto containers = co_await stack_containers(context, stack.name);
-  if (!context.json() && !flags.quiet) context.console.out(stack_summary(json::from<api::Stack>(result), containers, context.console));
+  if (!context.json() && !flags.quiet)
+    context.console.out(stack_summary(json::from<api::Stack>(result), containers, context.console));
   LogFlags follow;
   follow.follow = true;
   follow.tail = "0";
@@ -223,14 +225,17 @@ task<int> stack_ls(Context& context, StackLs flags) {
 
 std::vector<Command> stack_commands() {
   return {
-      {"up", "Build what is needed and bring the stack of the compose file up",
+      {"up",
+       "Build what is needed and bring the stack of the compose file up",
        {"gantry up", "gantry up --build web", "gantry up -f compose.yaml -f prod.yaml -p shop --scale web=3",
         "gantry up --attach   # follow the logs; Ctrl-C leaves the stack running"},
        prepare<Up, declare_up, up>},
-      {"down", "Stop and remove the containers and networks of a stack",
+      {"down",
+       "Stop and remove the containers and networks of a stack",
        {"gantry down", "gantry down -v   # its named volumes too", "gantry down -p shop"},
        prepare<Down, declare_down, down>},
-      {"config", "Check the compose file and print what it resolves to (needs no daemon)",
+      {"config",
+       "Check the compose file and print what it resolves to (needs no daemon)",
        {"gantry config", "gantry config -q && echo fine", "gantry config --images"},
        prepare<Config, declare_config, config>},
       {"stack ls", "List stacks", {"gantry stack ls"}, prepare<StackLs, declare_stack_ls, stack_ls>},

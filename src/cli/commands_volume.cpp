@@ -77,7 +77,9 @@ std::vector<Command> volume_commands() {
   return {
       {"volume ls", "List volumes", {"gantry volume ls"}, prepare<Ls, declare_ls, ls>},
       {"volume create", "Create a volume", {"gantry volume create data"}, prepare<Create, declare_create, create>},
-      {"volume inspect", "Show everything about volumes, as JSON", {"gantry volume inspect data"},
+      {"volume inspect",
+       "Show everything about volumes, as JSON",
+       {"gantry volume inspect data"},
        prepare<Names, declare_names, inspect>},
       {"volume rm", "Remove volumes and their data", {"gantry volume rm data"}, prepare<Names, declare_names, rm>},
   };

@@ -137,18 +137,22 @@ std::string zsh(const std::vector<Entry>& all) {
   for (const auto& word : first_words(all)) {
     if (second_words(all, word).empty()) continue;
     text += "    " + word + ")\n      if (( CURRENT == 3 )); then\n        words_here=(" + zsh_words(all, word) +
-            ")\n        _describe command words_here\n        return\n      fi\n      command=\"$command ${words[3]}\" ;;\n";
+            ")\n        _describe command words_here\n        return\n      fi\n      command=\"$command ${words[3]}\" "
+            ";;\n";
   }
   text += "  esac\n  case \"$command\" in\n";
   for (const auto& entry : all) {
     text += "    '" + entry.name + "')\n      _arguments";
     for (const auto& option : entry.options) text += zsh_option(option);
     text += entry.values.empty() ? " \\\n        '*:argument:_files' ;;\n"
-                                 : " \\\n        '*:argument:{ compadd -- ${(f)\"$(" + [&] {
-                                     std::string escaped;
-                                     for (char c : entry.values) escaped += c == '\'' ? std::string("'\\''") : std::string(1, c);
-                                     return escaped;
-                                   }() + ")\"} }' ;;\n";
+                                 : " \\\n        '*:argument:{ compadd -- ${(f)\"$(" +
+                                       [&] {
+                                         std::string escaped;
+                                         for (char c : entry.values)
+                                           escaped += c == '\'' ? std::string("'\\''") : std::string(1, c);
+                                         return escaped;
+                                       }() +
+                                       ")\"} }' ;;\n";
   }
   return text + "  esac\n}\n_gantry \"$@\"\n";
 }

@@ -70,7 +70,8 @@ struct ContextArchive::Impl {
     auto count = ::read(file.get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) return;
     if (count < 0) throw_errno("reading " + (root / entries[at - 1].path).string());
-    if (count == 0) throw Error(ErrorKind::conflict, (root / entries[at - 1].path).string() + " became shorter while it was sent");
+    if (count == 0)
+      throw Error(ErrorKind::conflict, (root / entries[at - 1].path).string() + " became shorter while it was sent");
     left -= static_cast<std::uint64_t>(count);
     if (archive_write_data(tar.get(), buffer.data(), static_cast<std::size_t>(count)) < 0) check(ARCHIVE_FATAL);
   }

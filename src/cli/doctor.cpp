@@ -25,7 +25,8 @@ std::string daemon_program() {
 boost::json::value check_without_daemon() {
   auto checked = run_captured({.argv = {daemon_program(), "--check", "--format", "json"}}, {}, kCheckLimit);
   if (checked.out.empty())
-    throw Error(ErrorKind::unavailable, fmt::format("gantryd --check ended with status {}: {}", checked.status.code, checked.err));
+    throw Error(ErrorKind::unavailable,
+                fmt::format("gantryd --check ended with status {}: {}", checked.status.code, checked.err));
   return json::parse(checked.out, "the output of gantryd --check");
 }
 
@@ -35,8 +36,9 @@ Colour colour_of(const std::string& verdict) {
 }
 
 boost::json::value daemon_finding(const Error& error) {
-  return json::to(api::HostFinding{"daemon", "failure", error.message(),
-                                   error.fix().empty() ? "start it: systemctl start gantry, or run gantryd" : error.fix()});
+  return json::to(
+      api::HostFinding{"daemon", "failure", error.message(),
+                       error.fix().empty() ? "start it: systemctl start gantry, or run gantryd" : error.fix()});
 }
 
 task<boost::json::value> collect(const http::Client& client) {

@@ -30,8 +30,8 @@ std::string range(unsigned first, unsigned last) {
 }
 
 // Ports of well-known protocols that a browser cannot open.
-constexpr std::array<std::uint16_t, 20> kNotHttp{21, 22, 25, 53, 110, 143, 389, 465, 587, 993, 995,
-                                                 1433, 1883, 2379, 3306, 5432, 5672, 6379, 11211, 27017};
+constexpr std::array<std::uint16_t, 20> kNotHttp{21,  22,   25,   53,   110,  143,  389,  465,  587,   993,
+                                                 995, 1433, 1883, 2379, 3306, 5432, 5672, 6379, 11211, 27017};
 
 bool is_http(const engine::PortBinding& port) {
   return port.protocol == engine::Protocol::tcp && std::ranges::find(kNotHttp, port.container_port) == kNotHttp.end();
@@ -67,7 +67,8 @@ std::string status_text(const ContainerInfo& container, Timestamp now) {
     case State::restarting:
       return fmt::format("Restarting ({}){}", container.exit_code, ended());
     case State::exited:
-      return fmt::format("Exited ({}){}{}", container.exit_code, ended(), container.oom_killed ? " (out of memory)" : "");
+      return fmt::format("Exited ({}){}{}", container.exit_code, ended(),
+                         container.oom_killed ? " (out of memory)" : "");
     case State::running:
       break;
   }
@@ -87,10 +88,9 @@ std::string ports_text(const std::vector<engine::PortBinding>& ports) {
   for (std::size_t i = 0; i < sorted.size();) {
     std::size_t last = i;
     while (last + 1 < sorted.size() && follows(sorted[last], sorted[last + 1])) ++last;
-    texts.push_back(fmt::format("{}:{}->{}/{}", host_text(sorted[i].host_ip),
-                                range(sorted[i].host_port, sorted[last].host_port),
-                                range(sorted[i].container_port, sorted[last].container_port),
-                                json::name_of(sorted[i].protocol)));
+    texts.push_back(
+        fmt::format("{}:{}->{}/{}", host_text(sorted[i].host_ip), range(sorted[i].host_port, sorted[last].host_port),
+                    range(sorted[i].container_port, sorted[last].container_port), json::name_of(sorted[i].protocol)));
     i = last + 1;
   }
   return join(texts, ", ");
@@ -100,7 +100,9 @@ std::string isolation_text(const ContainerInfo& container) {
   return container.isolation_off.empty() ? "ok" : join(container.isolation_off, ", ");
 }
 
-std::string short_digest(const std::string& digest) { return cut(digest, ':').found ? cut(digest, ':').after.substr(0, 12) : digest.substr(0, 12); }
+std::string short_digest(const std::string& digest) {
+  return cut(digest, ':').found ? cut(digest, ':').after.substr(0, 12) : digest.substr(0, 12);
+}
 
 std::string label_of(const ContainerInfo& container, const char* label) {
   auto found = container.spec.labels.find(label);

@@ -125,7 +125,8 @@ void declare_global(Options& options, GlobalFlags& flags) {
 }
 
 std::string overview() {
-  std::string text = "Usage: gantry [OPTIONS] COMMAND [ARGUMENTS]\n\nBuilds and runs containers and stacks on this host.\n";
+  std::string text =
+      "Usage: gantry [OPTIONS] COMMAND [ARGUMENTS]\n\nBuilds and runs containers and stacks on this host.\n";
   for (const auto& group : command_groups()) {
     text += fmt::format("\n{}:\n", group.title);
     for (const auto& command : group.commands) text += fmt::format("  {:<18}  {}\n", command.name, command.summary);
@@ -134,9 +135,10 @@ std::string overview() {
   Options options;
   declare_global(options, flags);
   text += "\nOptions:\n" + option_lines(options, 0, options.declared().size());
-  text += "\nExamples:\n  gantry up                           # bring up the stack of the compose file here\n"
-          "  gantry run --rm -it debian:bookworm bash\n  gantry logs -f guestbook/web\n"
-          "\n'gantry help COMMAND' or 'gantry COMMAND --help' tells more.\n";
+  text +=
+      "\nExamples:\n  gantry up                           # bring up the stack of the compose file here\n"
+      "  gantry run --rm -it debian:bookworm bash\n  gantry logs -f guestbook/web\n"
+      "\n'gantry help COMMAND' or 'gantry COMMAND --help' tells more.\n";
   return text;
 }
 
@@ -173,7 +175,8 @@ std::string manual_page() {
   Options options;
   declare_global(options, flags);
   auto globals = options.declared().size();
-  text += ".SH OPTIONS\nAccepted before and after the command.\n" + roff_options(options, 0, globals) + ".SH COMMANDS\n";
+  text +=
+      ".SH OPTIONS\nAccepted before and after the command.\n" + roff_options(options, 0, globals) + ".SH COMMANDS\n";
   for (const auto& group : command_groups())
     for (const auto& command : group.commands) text += roff_command(command, globals);
   return text + std::string(kManualTail);

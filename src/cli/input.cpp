@@ -23,7 +23,8 @@ SharedInput::SharedInput(asio::any_io_executor executor, int fd) : fd_(fd), epol
 
 task<> SharedInput::wait() {
   pollfd ready{fd_, POLLIN, 0};
-  while (pollable_ && ::poll(&ready, 1, 0) == 0) co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+  while (pollable_ && ::poll(&ready, 1, 0) == 0)
+    co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
 }
 
 task<std::string> SharedInput::read() {

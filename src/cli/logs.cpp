@@ -5,8 +5,8 @@
 #include <array>
 
 #include "api.h"
-#include "gather.h"
 #include "gantry/base/http_stream.h"
+#include "gather.h"
 #include "parse.h"
 #include "text.h"
 
@@ -17,7 +17,9 @@ constexpr std::array kPrefixColours{Colour::cyan, Colour::yellow, Colour::green,
 
 http::Query log_query(const LogFlags& flags) {
   http::Query query;
-  auto moment = [](const std::string& text, std::string_view option) { return to_rfc3339(parse_moment(text, now(), option)); };
+  auto moment = [](const std::string& text, std::string_view option) {
+    return to_rfc3339(parse_moment(text, now(), option));
+  };
   if (flags.follow) query.add("follow", "1");
   if (flags.timestamps) query.add("timestamps", "1");
   if (!flags.tail.empty() && flags.tail != "all") query.add("tail", std::to_string(parse_number(flags.tail, "--tail")));

@@ -12,7 +12,7 @@ struct LogFlags {
   bool follow = false;
   bool timestamps = false;
   bool no_prefix = false;
-  std::string tail;   ///< a number or "all"
+  std::string tail;  ///< a number or "all"
   std::string since;
   std::string until;
 };

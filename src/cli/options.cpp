@@ -118,7 +118,8 @@ std::vector<std::string> Options::words_of(std::vector<std::string> remaining) c
     if (!only_words && word.size() > 1 && word[0] == '-') {
       auto name = cut(word, '=').before;
       auto near = nearest(name, all_names());
-      throw Error(ErrorKind::invalid, "unknown option '" + name + "'", near.empty() ? "" : "did you mean '" + near + "'?");
+      throw Error(ErrorKind::invalid, "unknown option '" + name + "'",
+                  near.empty() ? "" : "did you mean '" + near + "'?");
     }
     if (stops_) only_words = true;
     words.push_back(std::move(word));
@@ -132,7 +133,8 @@ void Options::bind(const std::vector<std::string>& words) {
     if (positional.required && next >= words.size())
       throw Error(ErrorKind::invalid, "argument " + positional.label + " is missing");
     if (positional.repeated) {
-      std::get<std::vector<std::string>*>(positional.target)->assign(words.begin() + static_cast<std::ptrdiff_t>(next), words.end());
+      std::get<std::vector<std::string>*>(positional.target)
+          ->assign(words.begin() + static_cast<std::ptrdiff_t>(next), words.end());
       next = words.size();
     } else if (next < words.size()) {
       *std::get<std::string*>(positional.target) = words[next++];

@@ -89,7 +89,8 @@ void apply_log_option(std::string_view text, engine::LogOptions& options) {
     options.max_files = number<int>(value, "--log-opt max-file", "a number");
     if (options.max_files < 1) throw Error(ErrorKind::invalid, "--log-opt max-file: expected at least 1");
   } else {
-    throw Error(ErrorKind::unsupported, fmt::format("--log-opt '{}': not supported", text), "use max-size and max-file");
+    throw Error(ErrorKind::unsupported, fmt::format("--log-opt '{}': not supported", text),
+                "use max-size and max-file");
   }
 }
 
@@ -99,7 +100,8 @@ engine::UserNamespace parse_user_namespace(std::string_view text) {
   throw Error(ErrorKind::invalid, fmt::format("--userns '{}': expected host or private", text));
 }
 
-std::optional<std::string> parse_variable(std::string_view text, const std::map<std::string, std::string>& environment) {
+std::optional<std::string> parse_variable(std::string_view text,
+                                          const std::map<std::string, std::string>& environment) {
   auto [name, value, found] = cut(text, '=');
   if (name.empty()) throw Error(ErrorKind::invalid, fmt::format("variable '{}': expected KEY=VALUE or KEY", text));
   if (found) return std::string(text);
@@ -183,13 +185,15 @@ double parse_decimal(std::string_view text, std::string_view option) {
 
 Timestamp parse_moment(std::string_view text, Timestamp now, std::string_view option) {
   bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-  if (digits && text.size() <= 10) return Timestamp(std::chrono::seconds(number<std::int64_t>(text, option, "seconds")));
+  if (digits && text.size() <= 10)
+    return Timestamp(std::chrono::seconds(number<std::int64_t>(text, option, "seconds")));
   if (auto span = parse_duration(text)) return now - *span;
   // Short forms of RFC 3339: a date, and a time without a zone (UTC).
   for (std::string_view tail : {"", "Z", "T00:00:00Z", ":00Z"})
     if (auto moment = from_rfc3339(std::string(text) + std::string(tail))) return *moment;
-  throw Error(ErrorKind::invalid,
-              fmt::format("{} '{}': expected a span such as 10m, or a time such as 2026-11-21T08:30:00Z", option, text));
+  throw Error(
+      ErrorKind::invalid,
+      fmt::format("{} '{}': expected a span such as 10m, or a time such as 2026-11-21T08:30:00Z", option, text));
 }
 
 std::filesystem::path parse_host(std::string_view text) {
@@ -205,7 +209,8 @@ std::string parse_detach_keys(std::string_view text) {
     auto key = trimmed(raw);
     if (key.size() == 1) {
       keys += key;
-    } else if (key.size() == 6 && key.starts_with("ctrl-") && ((key[5] >= 'a' && key[5] <= 'z') || (key[5] >= '@' && key[5] <= '_'))) {
+    } else if (key.size() == 6 && key.starts_with("ctrl-") &&
+               ((key[5] >= 'a' && key[5] <= 'z') || (key[5] >= '@' && key[5] <= '_'))) {
       keys += static_cast<char>(key[5] & 0x1f);
     } else {
       throw Error(ErrorKind::invalid, fmt::format("--detach-keys '{}': expected keys such as ctrl-p,ctrl-q", text));

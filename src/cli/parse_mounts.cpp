@@ -80,7 +80,9 @@ void set_target(Mount& mount, const std::string& value, const std::filesystem::p
 void set_read_only(Mount& mount, const std::string& value, const std::filesystem::path&) {
   mount.read_only = is_true(value);
 }
-void set_no_copy(Mount& mount, const std::string& value, const std::filesystem::path&) { mount.no_copy = is_true(value); }
+void set_no_copy(Mount& mount, const std::string& value, const std::filesystem::path&) {
+  mount.no_copy = is_true(value);
+}
 void set_size(Mount& mount, const std::string& value, const std::filesystem::path&) {
   mount.tmpfs_size = parse_size(value, "--mount tmpfs-size");
 }
@@ -89,9 +91,10 @@ void set_mode(Mount& mount, const std::string& value, const std::filesystem::pat
 }
 
 constexpr MountKeyRow kMountKeys[]{
-    {"type", set_type},       {"source", set_source},      {"src", set_source},     {"target", set_target},
-    {"destination", set_target}, {"dst", set_target},      {"readonly", set_read_only}, {"ro", set_read_only},
-    {"volume-nocopy", set_no_copy}, {"tmpfs-size", set_size}, {"tmpfs-mode", set_mode},
+    {"type", set_type},          {"source", set_source},      {"src", set_source},
+    {"target", set_target},      {"destination", set_target}, {"dst", set_target},
+    {"readonly", set_read_only}, {"ro", set_read_only},       {"volume-nocopy", set_no_copy},
+    {"tmpfs-size", set_size},    {"tmpfs-mode", set_mode},
 };
 
 const MountKeyRow& mount_key(const std::string& name, std::string_view text) {
@@ -101,7 +104,8 @@ const MountKeyRow& mount_key(const std::string& name, std::string_view text) {
     known.emplace_back(row.name);
   }
   auto near = nearest(name, known);
-  refuse("--mount", text, fmt::format("unknown key '{}'{}", name, near.empty() ? "" : ", did you mean '" + near + "'?"));
+  refuse("--mount", text,
+         fmt::format("unknown key '{}'{}", name, near.empty() ? "" : ", did you mean '" + near + "'?"));
 }
 
 void check(const Mount& mount, std::string_view option, std::string_view text) {

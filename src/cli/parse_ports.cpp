@@ -40,7 +40,8 @@ Range parse_range(std::string_view digits, std::string_view text) {
 
 void check_address(const std::string& address, std::string_view text) {
   std::array<unsigned char, 16> buffer{};
-  if (::inet_pton(AF_INET, address.c_str(), buffer.data()) != 1 && ::inet_pton(AF_INET6, address.c_str(), buffer.data()) != 1)
+  if (::inet_pton(AF_INET, address.c_str(), buffer.data()) != 1 &&
+      ::inet_pton(AF_INET6, address.c_str(), buffer.data()) != 1)
     refuse(text, fmt::format("'{}' is not an address", address));
 }
 

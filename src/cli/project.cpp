@@ -10,7 +10,8 @@ void declare_project(Options& options, ProjectFlags& flags) {
       .list("--env-file", "FILE", flags.env_files, "variables for the compose file, instead of .env");
 }
 
-compose::LoadOptions load_options(const Context& context, const ProjectFlags& flags, std::vector<std::string> services) {
+compose::LoadOptions load_options(const Context& context, const ProjectFlags& flags,
+                                  std::vector<std::string> services) {
   compose::LoadOptions options;
   options.files.assign(flags.files.begin(), flags.files.end());
   options.current_directory = context.directory;

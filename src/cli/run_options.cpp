@@ -118,7 +118,9 @@ constexpr ListFlag kListFlags[]{
        for (auto& binding : parse_ports(v)) s.ports.push_back(std::move(binding));
      }},
     {"-l,--label", "KEY=VALUE", "set a label", &RunFlags::labels,
-     [](auto& s, auto& v, auto&) { s.labels.insert_or_assign(parse_pair(v, "--label").first, parse_pair(v, "--label").second); }},
+     [](auto& s, auto& v, auto&) {
+       s.labels.insert_or_assign(parse_pair(v, "--label").first, parse_pair(v, "--label").second);
+     }},
     {"--cap-add", "CAPABILITY", "give it a capability", &RunFlags::cap_add,
      [](auto& s, auto& v, auto&) { s.security.cap_add.push_back(v); }},
     {"--cap-drop", "CAPABILITY", "take a capability away", &RunFlags::cap_drop,
@@ -130,7 +132,9 @@ constexpr ListFlag kListFlags[]{
     {"--ulimit", "NAME=SOFT[:HARD]", "resource limit", &RunFlags::ulimits,
      [](auto& s, auto& v, auto&) { s.ulimits.push_back(parse_ulimit(v)); }},
     {"--sysctl", "KEY=VALUE", "kernel setting of its namespaces", &RunFlags::sysctls,
-     [](auto& s, auto& v, auto&) { s.sysctls.insert_or_assign(parse_pair(v, "--sysctl").first, parse_pair(v, "--sysctl").second); }},
+     [](auto& s, auto& v, auto&) {
+       s.sysctls.insert_or_assign(parse_pair(v, "--sysctl").first, parse_pair(v, "--sysctl").second);
+     }},
     {"--add-host", "NAME:ADDRESS", "a line for /etc/hosts", &RunFlags::extra_hosts,
      [](auto& s, auto& v, auto&) { s.extra_hosts.push_back(parse_extra_host(v)); }},
     {"--dns", "ADDRESS", "name server to ask", &RunFlags::dns, [](auto& s, auto& v, auto&) { s.dns.push_back(v); }},

@@ -12,8 +12,8 @@ namespace gantry::cli {
 namespace {
 
 // Statuses that say something is going on; "failed" is neither, all others are an end.
-constexpr std::array<std::string_view, 7> kActive{"creating", "starting", "waiting", "stopping", "removing", "pulling",
-                                                  "recreating"};
+constexpr std::array<std::string_view, 7> kActive{"creating", "starting", "waiting",   "stopping",
+                                                  "removing", "pulling",  "recreating"};
 
 }  // namespace
 
@@ -31,8 +31,8 @@ void StackDisplay::show(const StackStep& step) { progress_.update(item_of(step))
 
 std::string stack_summary(const api::Stack& stack, const std::vector<engine::ContainerInfo>& containers,
                           const Console& console) {
-  auto text = fmt::format("stack {}: {}, {}/{} containers running\n", console.paint(Colour::bold, stack.name), stack.status,
-                          stack.running, stack.containers);
+  auto text = fmt::format("stack {}: {}, {}/{} containers running\n", console.paint(Colour::bold, stack.name),
+                          stack.status, stack.running, stack.containers);
   auto open = addresses(containers);
   std::size_t width = 0;
   for (const auto& address : open) width = std::max(width, address.who.size());

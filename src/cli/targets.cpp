@@ -35,7 +35,8 @@ void require_one_stack(const std::vector<ContainerInfo>& found, const std::strin
   if (stacks.size() < 2) return;
   std::vector<std::string> names;
   for (const auto& stack : stacks) names.push_back(stack + "/" + word);
-  throw Error(ErrorKind::conflict, fmt::format("several stacks have a service '{}'", word), "write " + join(names, " or "));
+  throw Error(ErrorKind::conflict, fmt::format("several stacks have a service '{}'", word),
+              "write " + join(names, " or "));
 }
 
 /// nullopt instead of not_found.
