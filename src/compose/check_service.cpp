@@ -103,7 +103,7 @@ class ServiceCheck {
     security();
     network();
     health();
-    texts();
+    environment();
     rest();
   }
 
@@ -221,19 +221,9 @@ class ServiceCheck {
     if (!is_known) problem("healthcheck.test", "must be CMD with a command, or CMD-SHELL with one string");
   }
 
-  void words(std::string_view where, const std::optional<std::vector<std::string>>& list) {
-    if (!list) return;
-    for (const auto& word : *list) {
-      if (word.find('\0') != std::string::npos) problem(where, "contains a zero byte");
-    }
-  }
-
-  void texts() {
-    words("command", service_.command);
-    words("entrypoint", service_.entrypoint);
+  void environment() {
     for (const auto& [name, value] : service_.environment) {
-      if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos ||
-          value.find('\0') != std::string::npos)
+      if (name.empty() || name.find('=') != std::string::npos)
         problem("environment", fmt::format("'{}' is not a variable", name));
     }
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "text.h"
 
 namespace gantry::compose {
@@ -143,6 +145,11 @@ class EnvParser {
 
 EnvFile parse_env_file(std::string_view text, const Source& source, const Lookup& lookup, EnvFormat format,
                        Findings& findings) {
+  if (auto bad = find_bad_character(text, Controls::allow)) {
+    auto line = static_cast<int>(std::ranges::count(text.substr(0, *bad), '\n')) + 1;
+    findings.invalid({&source, line, 1}, "a byte that is not text in UTF-8");
+    return {};
+  }
   return EnvParser(text, source, lookup, format, findings).run();
 }
 

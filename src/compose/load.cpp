@@ -44,6 +44,8 @@ class Loading {
 
   Loaded run() {
     project_ = find_project(options_, sources_, findings_);
+    if (find_bad_character(project_.directory.native(), Controls::allow))
+      throw Error(ErrorKind::invalid, "the name of the project directory is not text in UTF-8");
     parse_files();
     reader_.stack_name = settle_name();
     project_.variables["COMPOSE_PROJECT_NAME"] = reader_.stack_name;
@@ -184,7 +186,10 @@ class Loading {
   Project project_;
   Lookup lookup_ = [this](const std::string& name) -> std::optional<std::string> {
     auto found = project_.variables.find(name);
-    return found != project_.variables.end() ? std::optional(found->second) : std::nullopt;
+    if (found == project_.variables.end()) return std::nullopt;
+    if (!find_bad_character(found->second, Controls::allow)) return found->second;
+    findings_.invalid({}, fmt::format("the value of the variable '{}' is not text in UTF-8", name));
+    return "";
   };
   Reader reader_{.findings = findings_, .sources = sources_, .options = options_, .lookup = lookup_};
   std::vector<Node> trees_;

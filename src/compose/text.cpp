@@ -34,7 +34,7 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 std::size_t character_length(std::string_view text) {
   auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   auto first = byte(0);
-  if (first < 0x80) return first >= 0x20 || is_space(text[0]) ? 1 : 0;
+  if (first < 0x80) return 1;
   std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   if (first < 0xc2 || first > 0xf4) return 0;
   for (std::size_t i = 1; i < length; ++i) {
@@ -123,10 +123,11 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string>& 
   return found ? "; did you mean '" + *found + "'?" : std::string();
 }
 
-std::optional<std::size_t> find_bad_character(std::string_view text) {
+std::optional<std::size_t> find_bad_character(std::string_view text, Controls controls) {
   for (std::size_t i = 0; i < text.size();) {
     auto length = character_length(text.substr(i, 4));
-    if (length == 0) return i;
+    bool is_control = text[i] >= 0 && text[i] < 0x20 && !is_space(text[i]);
+    if (length == 0 || text[i] == '\0' || (is_control && controls == Controls::refuse)) return i;
     i += length;
   }
   return std::nullopt;

@@ -16,8 +16,10 @@ std::optional<std::string> nearest(std::string_view name, const std::vector<std:
 /// "; did you mean 'x'?" or nothing.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
-/// The offset of the first byte that is not part of UTF-8 text, or is a control character other than white space.
-std::optional<std::size_t> find_bad_character(std::string_view text);
+enum class Controls { refuse, allow };
+/// The offset of the first byte that is not part of UTF-8 text. `refuse`: or that is a control character other than
+/// white space. A zero byte is never part of text.
+std::optional<std::size_t> find_bad_character(std::string_view text, Controls controls);
 
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);

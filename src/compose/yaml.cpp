@@ -190,6 +190,11 @@ class Builder {
     node.plain = style == FYSS_PLAIN;
     // libfyaml's mark stands after the opening quote.
     if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) --node.place.column;
+    // Escapes can make what the file itself may not contain.
+    if (find_bad_character(node.text, Controls::allow)) {
+      findings_.invalid(node.place, "an escape gives a zero byte, or what is not text in UTF-8");
+      node.text.clear();
+    }
     spend(node.place, 0, node.text.size());
   }
 
@@ -290,7 +295,7 @@ std::optional<Node> parse_yaml(std::string_view text, const Source& source, Find
     return std::nullopt;
   }
   // libfyaml takes a zero byte or a broken character for the end of its input, without an error.
-  if (auto bad = find_bad_character(text)) {
+  if (auto bad = find_bad_character(text, Controls::refuse)) {
     auto line = static_cast<int>(std::ranges::count(text.substr(0, *bad), '\n')) + 1;
     auto column = static_cast<int>(*bad - (text.substr(0, *bad).rfind('\n') + 1)) + 1;
     findings.invalid({&source, line, column}, "not valid YAML: a byte that is not text in UTF-8");

@@ -82,6 +82,16 @@ TEST(EnvFile, MistakesHaveTheirLine) {
   EXPECT_EQ(errors("two words=1\n"), "app.env:1:1 'two words' is not a variable's name");
 }
 
+TEST(DotEnv, BytesThatAreNotTextAreRefusedWhereTheyAreUsed) {
+  EXPECT_EQ(errors_of(in_memory({{"compose.yaml", web("")}, {".env", "A=1\nB=\xff\n"}})),
+            ".env:2:1 a byte that is not text in UTF-8");
+  auto options = one_file(web("    user: a$BAD\n"));
+  options.env = {{"BAD", "\xff"}, {"UNUSED", "\xff"}};
+  EXPECT_EQ(errors_of(options), ":0:0 the value of the variable 'BAD' is not text in UTF-8");
+  options.env = {{"BAD", "\x1b[0m"}};
+  EXPECT_EQ(load(options).stack.services.at("web").user, "a\x1b[0m");
+}
+
 TEST(DotEnv, FeedsInterpolationBelowTheEnvironment) {
   auto options = in_memory({{"compose.yaml", web("    user: \"$A-$B\"\n    environment: [A, X]\n")},
                             {".env", "A=file\nB=file\nX='from file'\n"}});

@@ -74,6 +74,8 @@ TEST(Stack, TheBorderTrustsNothing) {
                 service_of(stack, "web")["environment"] = {{"A=B", "x"}};
               }),
               HasSubstr("not a variable"));
+  EXPECT_THAT(border_error([](auto& stack) { service_of(stack, "web")["hostname"] = std::string_view("a\0b", 3); }),
+              HasSubstr("zero byte"));
   EXPECT_THAT(border_error([](auto& stack) {
                 service_of(stack, "web")["ports"].as_array()[0].as_object()["container_port"] = 0;
               }),

@@ -66,6 +66,9 @@ TEST(Yaml, RefusesWhatIsNotACleanDocument) {
       {std::string("name: a\nb\0c", 11), "compose.yaml:2:2 not valid YAML: a byte that is not text in UTF-8"},
       {"name: \xed\xa0\x80\n", "compose.yaml:1:7 not valid YAML: a byte that is not text in UTF-8"},
       {"name: \xc0\xaf\n", "compose.yaml:1:7 not valid YAML: a byte that is not text in UTF-8"},
+      {"name: \"a\\0b\"\n",
+       "compose.yaml:1:1 services: the key is missing\ncompose.yaml:1:7 an escape gives a zero byte, or what is not "
+       "text in UTF-8"},
       {"", "compose.yaml:1:1 services: the key is missing"},
       {"# nothing\n", "compose.yaml:1:1 services: the key is missing"},
   };
