@@ -4,20 +4,6 @@
 namespace gantry::engine {
 namespace {
 
-// Keeps the exec's process for as long as somebody listens to it.
-class ExecSession : public StdioSession {
- public:
-  ExecSession(std::shared_ptr<Exec> exec, std::unique_ptr<StdioSession> inner)
-      : exec_(std::move(exec)), inner_(std::move(inner)) {}
-  task<std::optional<Chunk>> read() override { return inner_->read(); }
-  task<> write(std::string data) override { return inner_->write(std::move(data)); }
-  task<> close_input() override { return inner_->close_input(); }
-
- private:
-  std::shared_ptr<Exec> exec_;
-  std::unique_ptr<StdioSession> inner_;
-};
-
 void require_running(const Container& container) {
   if (container.state() == State::running && container.run && !container.run->exit) return;
   throw Error(ErrorKind::conflict, "container " + container.name() + " is not running",
@@ -80,11 +66,12 @@ task<std::unique_ptr<StdioSession>> Engine::Impl::exec_connect(std::shared_ptr<E
   events->publish(event(*container, "exec_start", {{"exec", exec->info.id.str()}}));
   auto session = exec->process->session();
   background.spawn("exec " + short_id(exec->info.id), watch_exec(exec));
-  co_return std::make_unique<ExecSession>(exec, std::move(session));
+  co_return session;
 }
 
 task<> Engine::Impl::watch_exec(std::shared_ptr<Exec> exec) {
   auto status = co_await exec->process->wait();
+  exec->process.reset();
   ExecRegistry::finish(*exec, status.code);
   auto container = containers.find(exec->info.container);
   if (container == containers.end()) co_return;
@@ -94,7 +81,7 @@ task<> Engine::Impl::watch_exec(std::shared_ptr<Exec> exec) {
 
 task<> Engine::Impl::exec_resize(ExecId id, TerminalSize size) {
   auto exec = execs.get(id);
-  if (exec->info.running) co_await exec->process->resize(size.rows, size.columns);
+  if (auto process = exec->process) co_await process->resize(size.rows, size.columns);
 }
 
 task<int> Engine::Impl::exec_wait(ExecId id) {

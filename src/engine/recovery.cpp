@@ -45,7 +45,9 @@ task<> Engine::Impl::recover() {
   std::vector<Survey> surveys;
   for (const auto& [id, container] : containers) surveys.push_back({container, {}});
   std::vector<task<>> looking;
-  for (auto& survey : surveys) looking.push_back(look(&parts.runtime, paths_of(survey.container->id()).state(), &survey));
+  for (auto& survey : surveys)
+    if (is_active(survey.container->state()))
+      looking.push_back(look(&parts.runtime, paths_of(survey.container->id()).state(), &survey));
   co_await all(std::move(looking));
 
   std::vector<ContainerId> alive;
@@ -75,15 +77,14 @@ task<> Engine::Impl::remove_leftovers() {
 
 task<> Engine::Impl::recover_container(ContainerPtr container, runtime::Adopted found) {
   const auto& record = container->record;
-  // Whoever waited for a build step, or for a container to be removed afterwards, went away with the daemon.
+  if (is_active(container->state())) co_await recover_active(container, found);
+  if (container->gone) co_return;
+  // Whoever waited for a build step, or for a container to be removed after its end, went away with the daemon.
   bool unwanted = record.internals.hidden || container->state() == State::removing ||
                   (record.info.spec.auto_remove && container->state() == State::exited);
   if (unwanted) {
     RemoveOptions options{.force = true, .volumes = record.internals.remove_volumes};
-    if (is_active(container->state())) adopt_run(container);
     operations.start(remove(container->id(), options));
-  } else if (is_active(container->state())) {
-    co_await recover_active(container, found);
   } else if (container->state() == State::restarting) {
     begin_back_off(container, Duration::zero());
   }
@@ -116,7 +117,6 @@ task<> Engine::Impl::recover_active(ContainerPtr container, runtime::Adopted fou
     afterwards = record.internals.start_after_stop ? Afterwards::start : Afterwards::stay;
   auto guard = co_await container->mutex.lock();
   co_await run_ended_locked(container, run, afterwards);
-  if (afterwards == Afterwards::start) begin_back_off(container, Duration::zero());
 }
 
 // The start was asked for and never answered: what it made goes, and it is tried again.
@@ -124,18 +124,14 @@ task<> Engine::Impl::undo_start(ContainerPtr container) {
   auto guard = co_await container->mutex.lock();
   co_await release_network(container);
   co_await release_runtime(container);
-  bool again = !container->record.info.spec.auto_remove;
+  bool again = !container->record.info.spec.auto_remove && !container->record.internals.hidden;
   commit(*container, again ? Transition::ended_again : Transition::ended, [&](Record& record) {
     record.info.error = "gantryd ended while it was being started";
     record.info.pid = 0;
     record.info.addresses.clear();
     record.info.ports.clear();
   });
-  if (again) {
-    begin_back_off(container, Duration::zero());
-  } else {
-    co_await remove_locked(container, true);
-  }
+  if (!again) co_await remove_locked(container, true);
 }
 
 RunPtr Engine::Impl::adopt_run(ContainerPtr container) {

@@ -14,7 +14,8 @@ namespace {
 int exit_code_of(const Error& failure, bool executing) {
   if (!executing) return 125;
   if (failure.kind() == ErrorKind::not_found) return 127;
-  if (failure.kind() == ErrorKind::denied) return 126;
+  // The runtime's words for a file that is there but cannot be executed.
+  if (failure.message().find("the command is not") != std::string::npos) return 126;
   return 125;
 }
 
