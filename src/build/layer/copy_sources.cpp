@@ -129,7 +129,8 @@ std::vector<SourceMatch> find_sources(const std::vector<Word>& sources, const Tr
   for (const auto& word : sources) {
     try {
       if (!ignore::Pattern::has_wildcards(word.text)) {
-        take(word, plain(word.text), last_component(plain(word.text)));
+        auto path = clean_path("/" + plain(word.text));
+        take(word, path, last_component(path));
         continue;
       }
       auto pattern = clean_path("/" + word.text).substr(1);

@@ -23,7 +23,7 @@ class Copying {
  public:
   Copying(const CopyPlan& plan, const TreeView& source, const TreeView& target, const std::filesystem::path& upper,
           std::filesystem::path scratch, const Look& look)
-      : plan_(plan), source_(source), target_(target), writer_(upper, target, look),
+      : plan_(plan), source_(source), target_(target), upper_(upper), look_(look), writer_(upper, target, look),
         scratch_(std::move(scratch)) {}
 
   void run(const std::vector<SourceMatch>& matches) {
@@ -84,13 +84,19 @@ class Copying {
     } catch (Error& error) {
       throw error.within("archive \"" + name + "\"");
     }
+    // An archive brings its owners and modes along; only --chown is stronger.
+    auto look = look_;
+    if (plan_.owner.empty()) look.owner.reset();
+    look.mode.reset();
     TreeView view({unpacked.path()});
-    writer_.copy_children(view, view.root(), "", path_);
+    UpperWriter(upper_, target_, look).copy_children(view, view.root(), "", path_);
   }
 
   const CopyPlan& plan_;
   const TreeView& source_;
   const TreeView& target_;
+  std::filesystem::path upper_;
+  Look look_;
   UpperWriter writer_;
   std::filesystem::path scratch_;
   std::vector<std::string> path_;

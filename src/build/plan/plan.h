@@ -34,7 +34,7 @@ struct CopyPlan {
   std::optional<image::ImageInfo> from_image;
   std::vector<Word> sources;              ///< variables replaced
   std::vector<InlineFile> files;
-  std::string destination;                ///< absolute, as written otherwise: a trailing '/' means something
+  std::string destination;                ///< absolute and clean, but for a trailing '/', which means something
   std::string owner;                      ///< as find_owner takes it; empty: root
   std::optional<unsigned> mode;
 };

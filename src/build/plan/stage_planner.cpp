@@ -204,7 +204,9 @@ void StagePlanner::copy_words(const Instruction& in, CopyPlan& plan) {
   }
   auto written = expand(in.words.back());
   if (written.empty()) return report(in.words.back().place, "the destination is empty");
-  plan.destination = absolute(written);
+  auto joined = absolute(written);
+  plan.destination = clean_path(joined);
+  if (joined.ends_with('/') && plan.destination != "/") plan.destination += '/';
   bool several = plan.sources.size() + plan.files.size() > 1;
   if (several && !plan.destination.ends_with('/'))
     report(in.words.back().place, "with several sources the destination \"" + written +

@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -40,6 +41,9 @@ task<int> ChrootExecutor::run(RunRequest request, std::function<void(std::string
   }
   if (failure) {
     child.signal(SIGKILL);
+    // The reactor has made the descriptor non-blocking, and with that waitid(2) too.
+    pollfd ended_now{child.pidfd().get(), POLLIN, 0};
+    ::poll(&ended_now, 1, 10000);
     child.wait();
     std::rethrow_exception(failure);
   }
