@@ -45,7 +45,11 @@ std::optional<Timestamp> from_rfc3339(std::string_view text) {
     return std::nullopt;
   }
   if (*rest != '\0') return std::nullopt;
-  return Timestamp(chrono::seconds(::timegm(&tm) - offset) + chrono::nanoseconds(nanos));
+  // 64 bits of nanoseconds reach from 1678 to 2261.
+  constexpr std::int64_t kMost = 9'223'372'035;
+  auto seconds = static_cast<std::int64_t>(::timegm(&tm)) - offset;
+  if (seconds < -kMost || seconds > kMost) return std::nullopt;
+  return Timestamp(chrono::seconds(seconds) + chrono::nanoseconds(nanos));
 }
 
 namespace {

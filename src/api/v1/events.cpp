@@ -31,8 +31,10 @@ task<> write_event(http::Exchange* exchange, const Wanted* wanted, engine::Event
 
 /// Ends a stream that follows at the moment given.
 task<> until_then(Timestamp moment, task<> stream) {
+  auto present = now();
+  auto left = moment > present ? moment - present : Duration(0);  // both ends of time at once would overflow
   try {
-    co_await with_timeout<void>("events", std::max(Duration(0), moment - now()), std::move(stream));
+    co_await with_timeout<void>("events", left, std::move(stream));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::timeout) throw;
   }

@@ -13,6 +13,8 @@ TEST(Time, Rfc3339RoundTrips) {
   EXPECT_EQ(from_rfc3339("2026-11-21T10:30:00.123456789+02:00"), time);
   EXPECT_FALSE(from_rfc3339("2026-11-21"));
   EXPECT_FALSE(from_rfc3339("2026-11-21T08:30:00Zx"));
+  EXPECT_FALSE(from_rfc3339("0026-11-21T08:30:00Z"));
+  EXPECT_FALSE(from_rfc3339("2999-11-21T08:30:00Z"));
 }
 
 TEST(Time, ParsesDurationsAsComposeWritesThem) {
