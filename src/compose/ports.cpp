@@ -37,6 +37,9 @@ struct Draft {
   std::string ignored;
 };
 
+/// A few characters must not become millions of ports.
+constexpr std::size_t kMaximumPorts = 20'000;
+
 constexpr Key<Draft> kLongKeys[] = {
     {"target", into<&Draft::target>},        {"published", into<&Draft::published>}, {"host_ip", into<&Draft::host_ip>},
     {"protocol", into<&Draft::protocol>},    {"mode", into<&Draft::mode>},           {"name", into<&Draft::ignored>},
@@ -95,6 +98,9 @@ void expand(const Value& value, const Draft& draft, const std::string& model_pat
         "to have any free port chosen");
   if (fixed && target->size() != published.size())
     return value.invalid(fmt::format("the ranges '{}' and '{}' differ in length", draft.published, draft.target));
+  value.reader().ports += target->size();
+  if (value.reader().ports > kMaximumPorts)
+    return value.invalid(fmt::format("the stack has more than {} ports", kMaximumPorts));
   for (std::size_t i = 0; i < target->size(); ++i) {
     Port port{.container_port = static_cast<std::uint16_t>(target->first + i), .protocol = *protocol};
     if (!draft.host_ip.empty()) port.host_ip = draft.host_ip;
@@ -135,14 +141,14 @@ void read_ports(const Value& value, const std::string& model_path, std::vector<P
   }
 }
 
-void read_expose(const Value& value, std::vector<Port>& out) {
+void read_expose(const Value& value, const std::string& model_path, std::vector<Port>& out) {
   std::vector<std::string> entries;
   if (!value.read(entries)) return;
   for (std::size_t i = 0; i < value.node().items.size(); ++i) {
     if (!value.node().items[i].is_scalar()) continue;
     auto draft = parse_short(value.node().items[i].text);
     if (draft && draft->published.empty() && draft->host_ip.empty()) {
-      expand(value.at(i), *draft, {}, out);
+      expand(value.at(i), *draft, model_path, out);
     } else {
       value.at(i).invalid(fmt::format("'{}' is not a container port", value.node().items[i].text));
     }

@@ -84,7 +84,8 @@ constexpr Key<ServiceDraft> kKeys[] = {
     {"entrypoint", command<kService, &Service::entrypoint>},
     {"env_file", read_env_files},
     {"environment", into<&ServiceDraft::environment>},
-    {"expose", [](const Value& value, ServiceDraft& draft) { read_expose(value, draft.service.expose); }},
+    {"expose", [](const Value& value,
+                  ServiceDraft& draft) { read_expose(value, draft.model_path + ".expose", draft.service.expose); }},
     {"extra_hosts", read_extra_hosts},
     {"group_add", into<kService, &Service::group_add>},
     {"healthcheck", read_healthcheck},
@@ -178,6 +179,10 @@ void unite_with_deploy(const Value& value, ServiceDraft& draft) {
         deploy.memory_reservation);
   unite(value, "pids_limit", limits.pids, "deploy.resources.limits.pids", deploy.pids);
   limits.unlimited_pids = limits.unlimited_pids || deploy.unlimited_pids;
+  // As in the Docker Engine API, 0 is no limit.
+  if (limits.cpus == 0) limits.cpus.reset();
+  if (limits.memory == 0u) limits.memory.reset();
+  if (limits.memory_reservation == 0u) limits.memory_reservation.reset();
   unite(value, "scale", draft.scale, "deploy.replicas", draft.deploy_replicas);
   draft.service.replicas = draft.scale.value_or(1);
   if (!draft.deploy_restart) return;

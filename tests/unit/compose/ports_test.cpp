@@ -65,6 +65,12 @@ TEST(Ports, Mistakes) {
             "compose.yaml:4:12 services.web.ports: expected a list of ports, this is '80'");
 }
 
+TEST(Ports, AreBounded) {
+  EXPECT_EQ(port_error("1-65535"), "the stack has more than 20000 ports");
+  EXPECT_EQ(errors_of(web("    expose: ['1-65535/udp']\n")),
+            "compose.yaml:4:14 services.web.expose[0]: the stack has more than 20000 ports");
+}
+
 TEST(Ports, TheHostHasEachPortOnce) {
   EXPECT_EQ(errors_of("services:\n  a: {image: a, ports: ['80:80']}\n  b: {image: b, ports: ['127.0.0.1:80:81']}\n"),
             "compose.yaml:3:25 services.b.ports[0]: the host's port 80 is already published by service 'a'");

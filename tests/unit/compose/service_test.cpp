@@ -211,6 +211,10 @@ TEST(Service, DeployAndTheOldKeysSayTheSame) {
   EXPECT_EQ(web_service("    scale: 0\n").replicas, 0u);
 }
 
+TEST(Service, ZeroIsNoLimit) {
+  EXPECT_EQ(web_service("    mem_limit: 0\n    cpus: 0\n    pids_limit: 0\n    memswap_limit: 0\n").limits, Limits{});
+}
+
 TEST(Service, EnvironmentWithoutValueIsTheClients) {
   auto options =
       one_file(web("    environment:\n      HERE:\n      GONE:\n      EMPTY: ''\n      BOOL: true\n      NUM: 1.0\n"));
