@@ -49,32 +49,33 @@ bool is_suite(const std::string& tag) {
   return kSuites.contains(tag);
 }
 
-std::string bootstrap_advice(const oci::Reference& reference) {
-  if (reference.domain != "docker.io" || reference.path != "library/debian") return "";
-  std::string suite = is_suite(reference.tag) ? reference.tag : "bookworm";
-  auto command = "'gantry image bootstrap debian:" + suite + "'";
-  if (suite == reference.tag) return "make it from Debian's archive with " + command;
-  return "name a suite: debian:" + suite + ", made from Debian's archive with " + command;
+bool is_debian(const oci::Reference& reference) {
+  return reference.domain == "docker.io" && reference.path == "library/debian";
+}
+
+std::string bootstrap_command(const std::string& suite) { return "'gantry image bootstrap debian:" + suite + "'"; }
+
+std::string advice_on_name(const oci::Reference& reference, const std::vector<std::string>& names) {
+  auto wanted = reference.familiar();
+  if (is_debian(reference) && is_suite(reference.tag))
+    return "make it from Debian's archive with " + bootstrap_command(reference.tag);
+  auto similar = nearest(wanted, names);
+  std::string question = similar.empty() ? "" : "did you mean " + similar + "? otherwise ";
+  if (is_debian(reference))
+    return question + "name a suite: debian:bookworm, made from Debian's archive with " + bootstrap_command("bookworm");
+  return question + "build it with 'gantry build -t " + wanted +
+         " .', or import a root file system with 'gantry image import'; 'gantry image ls' lists what is there";
 }
 
 }  // namespace
 
 std::string advice(const std::string& reference, const std::vector<std::string>& familiar_names) {
-  std::string wanted = reference;
-  std::string bootstrap;
   try {
-    auto parsed = oci::Reference::parse(reference);
-    wanted = parsed.familiar();
-    bootstrap = bootstrap_advice(parsed);
+    return advice_on_name(oci::Reference::parse(reference), familiar_names);
   } catch (const Error&) {
     // An id, which no name resembles and nothing makes.
     return "'gantry image ls' lists what is there";
   }
-  if (!bootstrap.empty()) return bootstrap;
-  auto similar = nearest(wanted, familiar_names);
-  std::string question = similar.empty() ? "" : "did you mean " + similar + "? otherwise ";
-  return question + "build it with 'gantry build -t " + wanted + " .', or import a root file system with 'gantry image "
-         "import'; 'gantry image ls' lists what is there";
 }
 
 }  // namespace gantry::image

@@ -127,6 +127,11 @@ void Mmdebstrap::rethrow() {
 }
 
 void Mmdebstrap::finish() {
+  // It could not end with nobody reading.
+  char unused[16384];
+  ssize_t n;
+  do n = ::read(output_.get(), unused, sizeof unused);
+  while (n > 0 || (n < 0 && errno == EINTR));
   auto status = child_->wait();
   ended_ = true;
   stop();

@@ -14,7 +14,8 @@
 namespace gantry::image {
 
 /// A running mmdebstrap: its tar on `output`, its messages read by a thread of its own and passed on as progress.
-/// Neither it nor any mount or process it made survives this object, nor the end of the thread that made it.
+/// Neither it nor any mount or process it made survives this object, nor the end of the thread that made it. Its
+/// directory in TMPDIR does when it is killed: give it one that is removed afterwards.
 class Mmdebstrap {
  public:
   /// `arguments` follow the program's name. `environment` is added to this process's own. `suite` names the progress.
@@ -28,7 +29,7 @@ class Mmdebstrap {
   int output() const { return output_.get(); }
   /// The same sink, for use from the thread that reads `output`.
   ProgressSink progress();
-  /// Waits for its end. Error when it failed, with its own words.
+  /// Reads and forgets what is left on `output`, and waits for the end. Error when it failed, with its own words.
   void finish();
   /// Throws what the sink threw in the other thread, if it did.
   void rethrow();

@@ -1,0 +1,115 @@
+// What comes from outside into the image store. The first byte says what the rest is: 'r' an image reference, 's' apt
+// sources, anything else an archive. An archive is refused with an Error or unpacked below its directory and nowhere
+// else; what was unpacked gives a tar that unpacks to the same again.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "apt_sources.h"
+#include "gantry/base/error.h"
+#include "gantry/base/files.h"
+#include "gantry/image/archive.h"
+#include "gantry/oci/reference.h"
+#include "layer_tar.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace gantry;
+
+constexpr std::size_t kBlock = 512;
+constexpr std::uintmax_t kLargestRoundTrip = 4u << 20;  // holes are written as zeros
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+// Otherwise a mutation anywhere in a header would only ever show that checksums are checked.
+std::string with_checksums(std::string archive) {
+  for (std::size_t at = 0; at + kBlock <= archive.size(); at += kBlock) {
+    if (archive.compare(at + 257, 5, "ustar") != 0) continue;
+    archive.replace(at + 148, 8, 8, ' ');
+    unsigned sum = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) sum += static_cast<unsigned char>(archive[at + i]);
+    char text[8];
+    std::snprintf(text, sizeof text, "%06o", sum & 0777777);
+    archive.replace(at + 148, 7, text, 7);
+  }
+  return archive;
+}
+
+image::Unpacked unpack(const std::string& archive, const fs::path& into) {
+  fs::create_directory(into);
+  Fd file(::memfd_create("archive", MFD_CLOEXEC));
+  write_all(file.get(), archive, "archive");
+  ::lseek(file.get(), 0, SEEK_SET);
+  Fd directory = open_file(into.string(), O_RDONLY | O_DIRECTORY);
+  return image::unpack_archive(file.get(), directory.get(), {.attributes = ::geteuid() == 0});
+}
+
+std::string tar_of(const fs::path& tree) {
+  Fd directory = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
+  std::string out;
+  image::write_layer_tar(directory.get(), [&](std::string_view piece) { out += piece; });
+  return out;
+}
+
+bool is_small(const fs::path& tree) {
+  std::uintmax_t total = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(tree))
+    if (fs::is_regular_file(entry.symlink_status())) total += entry.file_size();
+  return total <= kLargestRoundTrip;
+}
+
+// In memory where that is possible: thousands of small trees are made and removed.
+fs::path scratch() { return ::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm") : fs::temp_directory_path(); }
+
+void archive(const std::string& bytes) {
+  TemporaryDirectory dir(scratch(), "gantry-fuzz-");
+  write_file(dir.path() / "outside", "untouched");
+  try {
+    unpack(bytes, dir.path() / "root");
+    if (is_small(dir.path() / "root")) {
+      auto tar = tar_of(dir.path() / "root");
+      require(unpack(tar, dir.path() / "again").digest == oci::Digest::of(tar));
+      require(tar_of(dir.path() / "again") == tar);
+      remove_tree(dir.path() / "again");
+    }
+  } catch (const Error& error) {
+    require(!error.message().empty());
+    remove_tree(dir.path() / "again");
+  }
+  require(read_file(dir.path() / "outside") == "untouched");
+  require(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()) == 2);
+}
+
+void reference(std::string_view text) {
+  try {
+    auto parsed = oci::Reference::parse(text);
+    require(oci::Reference::parse(parsed.canonical()).familiar() == parsed.familiar());
+  } catch (const Error& error) {
+    require(error.kind() == ErrorKind::invalid);
+  }
+}
+
+void sources(std::string_view text) {
+  for (const auto& parsed : {image::apt::parse_list(text), image::apt::parse_deb822(text)})
+    image::apt::to_deb822(image::apt::choose(parsed, "bookworm"));
+  image::apt::installed_packages(text);
+  image::apt::needed_options(text);
+  image::apt::parse_release(text);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] == 'r') reference(text);
+  else if (data[0] == 's') sources(text);
+  else archive(with_checksums(text));
+  return 0;
+}
