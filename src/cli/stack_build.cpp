@@ -50,8 +50,8 @@ task<> build_images(Context& context, compose::Stack stack, BuildMode mode, Prog
     bool wanted = co_await wants_build(context.client, service, mode);
     if (!wanted) continue;
     auto options = build_options(service);
-    if (!options.dockerfile_text) locate_dockerfile(options, service.build->context, service.build->dockerfile);
     try {
+      if (!options.dockerfile_text) locate_dockerfile(options, service.build->context, service.build->dockerfile);
       co_await build_directory(context, service.build->context, std::move(options), progress, name);
     } catch (Error& error) {
       throw error.within("building " + name);

@@ -1,0 +1,183 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <pty.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "fake_daemon.h"
+
+namespace gantry::cli {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// Plays one container: what comes in goes out again on both streams; at the end of input, or when a signal or
+/// `finish` says so, it ends with status 7.
+class FakeContainer {
+ public:
+  explicit FakeContainer(FakeDaemon& daemon, bool tty) : tty_(tty), ended_(daemon.io().get_executor()) {
+    daemon.answer("POST /v1/containers", R"({"id":"c1"})", 201);
+    daemon.on("POST /v1/containers/c1/attach", [this](http::Exchange& exchange) { return attach(exchange); });
+    daemon.on("POST /v1/containers/c1/wait", [this](http::Exchange& exchange) { return wait(exchange); });
+    daemon.answer("POST /v1/containers/c1/start", "{}");
+    daemon.answer("POST /v1/containers/c1/resize", "{}");
+    daemon.on("POST /v1/containers/c1/kill", [this](http::Exchange& exchange) { return kill(exchange); });
+    daemon.answer("DELETE /v1/containers/c1", "{}");
+  }
+
+ private:
+  task<> attach(http::Exchange& exchange) {
+    auto type = std::string(tty_ ? http::kRawStream : http::kMultiplexedStream);
+    auto stream = co_await exchange.upgrade("tcp", type);
+    stream_ = stream;
+    std::string buffer(4096, '\0');
+    if (tty_) co_await stream->write("ready\r\n");
+    for (;;) {
+      auto count = co_await stream->read_some(std::span<char>(buffer));
+      if (count == 0) break;
+      auto text = buffer.substr(0, count);
+      if (!tty_) text = http::frame(StdStream::out, text) + http::frame(StdStream::err, "err");
+      co_await stream->write(text);
+    }
+    ended_.set();
+    stream->shutdown_write();
+  }
+  task<> wait(http::Exchange& exchange) {
+    co_await exchange.start_stream(200, std::string(http::kJson));
+    co_await ended_.wait();
+    co_await exchange.write(R"({"exit_code":7})");
+  }
+  task<> kill(http::Exchange& exchange) {
+    ended_.set();
+    if (stream_) stream_->shutdown_write();
+    co_await exchange.respond(204, "", "");
+  }
+
+  bool tty_;
+  Event ended_;
+  std::shared_ptr<http::ByteStream> stream_;
+};
+
+TEST_F(ClientTest, RunConnectsTheStreamsAndPassesTheStatusOn) {
+  FakeContainer container(play(), false);
+  auto run = gantry({"run", "-i", "--rm", "image", "cat"}, "input\n");
+  EXPECT_EQ(run.status.code, 7);
+  EXPECT_EQ(run.out, "input\n");
+  EXPECT_EQ(run.err, "err");
+  EXPECT_THAT(daemon->seen(),
+              ElementsAre("POST /v1/containers", "POST /v1/containers/c1/attach",
+                          "POST /v1/containers/c1/wait?condition=removed", "POST /v1/containers/c1/start"));
+}
+
+TEST_F(ClientTest, RunTellsWhatCouldNotBeStarted) {
+  FakeContainer container(play(), false);
+  daemon->on("POST /v1/containers/c1/start",
+             [](http::Exchange&) -> task<> { throw Error(ErrorKind::not_found, "no command 'x'"); });
+  auto run = gantry({"run", "--rm", "image", "x"});
+  EXPECT_EQ(run.status.code, 127);
+  EXPECT_EQ(run.err, "gantry: no command 'x'\n");
+  EXPECT_THAT(daemon->seen(), Contains("DELETE /v1/containers/c1?force=1&volumes=1"));
+  daemon->on("POST /v1/containers", [](http::Exchange&) -> task<> { throw Error(ErrorKind::not_found, "no image"); });
+  EXPECT_EQ(gantry({"run", "image"}).status.code, 125);
+}
+
+TEST_F(ClientTest, SignalsReachTheContainer) {
+  FakeContainer container(play(), false);
+  auto child = spawn(command({"run", "image", "sleep", "100"}));
+  ASSERT_TRUE(daemon->wait_for("POST /v1/containers/c1/start"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  child.signal(SIGTERM);
+  EXPECT_TRUE(daemon->wait_for("POST /v1/containers/c1/kill?signal=SIGTERM"));
+  EXPECT_EQ(child.wait().code, 7);
+}
+
+TEST_F(ClientTest, ATerminalIsNeededForTty) {
+  play();
+  auto run = gantry({"run", "-it", "image"});
+  EXPECT_EQ(run.status.code, 2);
+  EXPECT_THAT(run.err, HasSubstr("standard input is not a terminal"));
+  EXPECT_TRUE(daemon->seen().empty());
+}
+
+/// The client on a terminal of its own.
+class TerminalTest : public ClientTest {
+ protected:
+  Fd master, slave;
+  void SetUp() override {
+    int ends[2];
+    winsize size{40, 100, 0, 0};
+    ASSERT_EQ(::openpty(&ends[0], &ends[1], nullptr, nullptr, &size), 0);
+    master = Fd(ends[0]);
+    slave = Fd(ends[1]);
+    ::fcntl(master.get(), F_SETFD, FD_CLOEXEC);
+    ::fcntl(slave.get(), F_SETFD, FD_CLOEXEC);
+  }
+  Child start(std::vector<std::string> arguments) {
+    auto on_terminal = command(std::move(arguments));
+    on_terminal.descriptors = {{0, slave.get()}, {1, slave.get()}, {2, slave.get()}};
+    return spawn(on_terminal);
+  }
+  bool raw() const {
+    termios now{};
+    ::tcgetattr(slave.get(), &now);
+    return (now.c_lflag & ICANON) == 0;
+  }
+  bool eventually_raw(bool wanted) const {
+    for (int i = 0; i < 500 && raw() != wanted; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return raw() == wanted;
+  }
+  void read_until(const std::string& text) {
+    std::string got;
+    std::array<char, 256> buffer{};
+    while (got.find(text) == std::string::npos) {
+      auto count = ::read(master.get(), buffer.data(), buffer.size());
+      ASSERT_GT(count, 0) << got;
+      got.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+  }
+};
+
+TEST_F(TerminalTest, RawWhileItRunsAndCookedAfterwards) {
+  FakeContainer container(play(), true);
+  auto child = start({"run", "-it", "image", "sh"});
+  read_until("ready");
+  EXPECT_TRUE(eventually_raw(true));
+  EXPECT_TRUE(daemon->wait_for("POST /v1/containers/c1/resize"));
+  ASSERT_EQ(::write(master.get(), "\x03hello", 6), 6);
+  read_until("hello");  // the interrupt key went to the container like any other
+  auto before = daemon->seen().size();
+  child.signal(SIGWINCH);
+  for (int i = 0; i < 300 && daemon->seen().size() == before; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(daemon->seen().back(), "POST /v1/containers/c1/resize");
+  ASSERT_EQ(::write(master.get(), "\x10\x11", 2), 2);
+  EXPECT_EQ(child.wait().code, 0);
+  EXPECT_FALSE(raw());
+}
+
+TEST_F(TerminalTest, ASignalLeavesTheTerminalAsItWas) {
+  FakeContainer container(play(), true);
+  for (int number : {SIGTERM, SIGHUP}) {
+    auto child = start({"run", "-it", "image", "sh"});
+    read_until("ready");
+    ASSERT_TRUE(eventually_raw(true));
+    child.signal(number);
+    EXPECT_EQ(child.wait().code, 128 + number);
+    EXPECT_FALSE(raw());
+  }
+}
+
+TEST_F(TerminalTest, StandardInputKeepsItsFlags) {
+  FakeContainer container(play(), true);
+  auto flags = ::fcntl(slave.get(), F_GETFL);
+  auto child = start({"run", "-it", "image", "sh"});
+  read_until("ready");
+  EXPECT_EQ(::fcntl(slave.get(), F_GETFL), flags);
+  ASSERT_EQ(::write(master.get(), "\x10\x11", 2), 2);
+  child.wait();
+}
+
+}  // namespace
+}  // namespace gantry::cli
