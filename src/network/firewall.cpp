@@ -11,6 +11,10 @@ namespace {
 
 // Drops are final in nftables while an accept ends only its own base chain, so nothing here can open what another
 // table closes. Priorities are the usual ones: the host's chains see the same packets with the same addresses.
+// Hairpin: an answer within one bridge would bypass the translation, so a client that shares the bridge with the
+// target is masqueraded. Such frames have no incoming link in postrouting when br_netfilter handles them, hence the
+// sets of source subnet and outgoing bridge. [::1] is left alone: the kernel takes no packet for ::1 from a bridge, so
+// the answer of a container could not come back, and a refusal lets clients of localhost go on to 127.0.0.1.
 constexpr std::string_view kChains = R"(
   chain published {
     dnat ip to ip daddr . meta l4proto . th dport map @exact4
@@ -30,14 +34,15 @@ constexpr std::string_view kChains = R"(
   }
   chain local {
     type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 return
     fib daddr type local jump published
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     iifname @routed oifname != "gt*" masquerade
-    iifname . oifname @same ct status dnat masquerade
+    ip saddr . oifname @near4 ct status dnat masquerade
+    ip6 saddr . oifname @near6 ct status dnat masquerade
     ip saddr 127.0.0.0/8 oifname @bridges masquerade
-    ip6 saddr ::1 oifname @bridges masquerade
   }
   chain leaving {
     iifname . oifname @same accept
@@ -83,6 +88,8 @@ std::string elements(const std::vector<std::string>& list) {
 std::string quoted(const std::string& name) { return '"' + name + '"'; }
 std::string pair_of(const std::string& bridge) { return quoted(bridge) + " . " + quoted(bridge); }
 
+std::string near_of(const Subnet& subnet, const std::string& bridge) { return subnet.text() + " . " + quoted(bridge); }
+
 std::string map_of(const PortForward& forward) {
   return fmt::format("{}{}", forward.host ? "exact" : "every", forward.target.is_v4() ? 4 : 6);
 }
@@ -118,16 +125,20 @@ std::string forward_chain(bool guard) {
 }
 
 std::string sets(const std::vector<FirewallNetwork>& networks) {
-  std::vector<std::string> bridges, routed, same;
+  std::vector<std::string> bridges, routed, same, near4, near6;
   for (const auto& network : networks) {
     bridges.push_back(quoted(network.bridge));
     if (!network.internal) routed.push_back(quoted(network.bridge));
     same.push_back(pair_of(network.bridge));
+    near4.push_back(near_of(network.v4, network.bridge));
+    if (network.v6) near6.push_back(near_of(*network.v6, network.bridge));
   }
   return fmt::format(
       "  set bridges {{ type ifname; {} }}\n  set routed {{ type ifname; {} }}\n"
-      "  set same {{ type ifname . ifname; {} }}\n",
-      elements(bridges), elements(routed), elements(same));
+      "  set same {{ type ifname . ifname; {} }}\n"
+      "  set near4 {{ type ipv4_addr . ifname; flags interval; {} }}\n"
+      "  set near6 {{ type ipv6_addr . ifname; flags interval; {} }}\n",
+      elements(bridges), elements(routed), elements(same), elements(near4), elements(near6));
 }
 
 std::string maps(const std::vector<PortForward>& forwards) {
@@ -140,9 +151,15 @@ std::string maps(const std::vector<PortForward>& forwards) {
 std::string change_network(std::string_view verb, const std::string& instance, const FirewallNetwork& network) {
   auto target = in_table(instance);
   auto bridge = quoted(network.bridge);
-  auto out = fmt::format("{} element {} bridges {{ {} }}\n{} element {} same {{ {} }}\n", verb, target, bridge, verb,
-                         target, pair_of(network.bridge));
-  if (!network.internal) out += fmt::format("{} element {} routed {{ {} }}\n", verb, target, bridge);
+  std::string out;
+  auto element = [&](std::string_view set, const std::string& value) {
+    out += fmt::format("{} element {} {} {{ {} }}\n", verb, target, set, value);
+  };
+  element("bridges", bridge);
+  element("same", pair_of(network.bridge));
+  element("near4", near_of(network.v4, network.bridge));
+  if (network.v6) element("near6", near_of(*network.v6, network.bridge));
+  if (!network.internal) element("routed", bridge);
   return out;
 }
 

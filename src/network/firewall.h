@@ -18,6 +18,8 @@ namespace gantry::network {
 struct FirewallNetwork {
   std::string bridge;
   bool internal = false;
+  Subnet v4;
+  std::optional<Subnet> v6;
 };
 
 /// One entry of a destination map. Without `host` it matches every local address of the target's family.

@@ -58,7 +58,9 @@ void require_apart(const NetworkSpec& spec, const Subnet& subnet, const std::vec
                 "choose another subnet, or leave it out to have one chosen");
 }
 
-FirewallNetwork firewall_network(const NetworkRecord& network) { return {network.bridge, network.spec.internal}; }
+FirewallNetwork firewall_network(const NetworkRecord& network) {
+  return {network.bridge, network.spec.internal, network.v4, network.v6};
+}
 
 Subnet picked(const NetworkSpec& spec, const Subnet& pool, int prefix, const std::vector<Subnet>& used) {
   auto subnet = pick_subnet(pool, prefix, used, random_start());

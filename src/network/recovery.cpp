@@ -41,7 +41,8 @@ std::vector<std::string> links_with(const std::vector<std::string>& prefixes) {
 
 FirewallState NetworkManager::Impl::firewall_state() const {
   FirewallState out{instance, guard, {}, {}};
-  for (const auto& [id, network] : records.networks) out.networks.push_back({network.bridge, network.spec.internal});
+  for (const auto& [id, network] : records.networks) 
+    out.networks.push_back({network.bridge, network.spec.internal, network.v4, network.v6});
   for (const auto& publication : records.publications) {
     for (auto& forward : forwards_of(publication)) out.forwards.push_back(std::move(forward));
   }
@@ -103,7 +104,9 @@ task<> NetworkManager::Impl::sweep_links() {
   std::set<std::string> owned;
   for (const auto& [id, network] : records.networks) owned.insert(network.bridge);
   for (const auto& endpoint : records.endpoints) owned.insert(endpoint.veth);
-  std::vector<std::string> prefixes{bridge_prefix(instance), veth_prefix(instance)};
+  std::vector<std::string> prefixes;
+  prefixes.push_back(bridge_prefix(instance));
+  prefixes.push_back(veth_prefix(instance));
   auto sweep = [owned, prefixes] {
     for (const auto& name : links_with(prefixes)) {
       if (!owned.contains(name)) Netlink().remove_link(name);
@@ -113,7 +116,8 @@ task<> NetworkManager::Impl::sweep_links() {
 }
 
 task<> NetworkManager::Impl::adopt_endpoints() {
-  std::vector<std::string> prefixes{veth_prefix(instance)};
+  std::vector<std::string> prefixes;
+  prefixes.push_back(veth_prefix(instance));
   auto look = [prefixes] { return links_with(prefixes); };
   auto present = co_await pool.run(std::move(look));
   std::set<ContainerId> unplugged;
@@ -170,7 +174,9 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
 task<> NetworkManager::Impl::remove_all() {
   auto guard_turn = co_await turn.lock();
   for (const auto& [id, network] : records.networks) dns.stop(id);
-  std::vector<std::string> prefixes{bridge_prefix(instance), veth_prefix(instance)};
+  std::vector<std::string> prefixes;
+  prefixes.push_back(bridge_prefix(instance));
+  prefixes.push_back(veth_prefix(instance));
   auto remove_links = [prefixes] {
     for (const auto& name : links_with(prefixes)) Netlink().remove_link(name);
   };

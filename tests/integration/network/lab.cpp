@@ -242,6 +242,10 @@ bool pings(const Space* where, const std::string& address) {
   return answered;
 }
 
+void add_route(const Space* where, const std::string& route) {
+  within(where, [&] { ip("route add " + route); });
+}
+
 std::vector<std::string> resolve(const Space* where, const std::string& server, const std::string& name,
                                  const std::string& type, int* rcode, bool tcp) {
   auto* query = ldns_pkt_query_new(ldns_dname_new_frm_str(name.c_str()), ldns_get_rr_type_by_name(type.c_str()),
@@ -347,7 +351,7 @@ std::string nft(const std::string& commands) {
   std::unique_ptr<nft_ctx, void (*)(nft_ctx*)> context(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free);
   nft_ctx_buffer_output(context.get());
   nft_ctx_buffer_error(context.get());
-  if (nft_run_cmd_from_buffer(context.get(), (commands + "\n").c_str()) != 0)
+  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) != 0)
     throw Error(ErrorKind::internal, nft_ctx_get_error_buffer(context.get()));
   return nft_ctx_get_output_buffer(context.get());
 }

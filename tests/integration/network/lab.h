@@ -65,6 +65,9 @@ bool reaches(const Space* where, const std::string& address, std::uint16_t port,
 /// An ICMP echo with a timeout.
 bool pings(const Space* where, const std::string& address);
 
+/// "ip route add <route>" there.
+void add_route(const Space* where, const std::string& route);
+
 /// A DNS question over UDP to the server; the addresses, or names for PTR, sorted. nullopt: NXDOMAIN or no answer;
 /// `rcode` gets the return code, -1 without an answer.
 std::vector<std::string> resolve(const Space* where, const std::string& server, const std::string& name,

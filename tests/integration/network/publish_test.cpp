@@ -54,10 +54,6 @@ TEST(NetworkPublish, LoopbackOnlyStaysOnTheHost) {
   EXPECT_TRUE(reaches(nullptr, "127.0.0.1", kPort));
   EXPECT_FALSE(reaches(nullptr, "198.51.100.1", kPort));
   EXPECT_FALSE(reaches(&lab.outside.space, "198.51.100.1", kPort));
-  lab.outside.space.run([] {
-    Fd devices(0);
-    (void)devices.release();
-  });
   EXPECT_THROW(lab.publish({{.host_ip = "::1", .host_port = kPort, .container_port = 80}}), Error);
   EXPECT_THROW(lab.publish({{.host_ip = "203.0.113.9", .host_port = kPort, .container_port = 80}}), Error);
 }
@@ -79,13 +75,15 @@ TEST(NetworkPublish, ContainersReachPublishedPorts) {
 TEST(NetworkPublish, TheHostsOwnRulesStillDrop) {
   Published lab;
   lab.publish({{.host_port = kPort, .container_port = 80}, {.host_port = 8081, .container_port = 80}});
-  nft("table inet host_rules { chain forward { type filter hook forward priority 10; policy accept;"
-      " ct original proto-dst 8080 drop; } }");
+  nft("add table inet host_rules\n"
+      "add chain inet host_rules forward { type filter hook forward priority 10; }\n"
+      "add rule inet host_rules forward meta l4proto tcp ct original proto-dst 8080 drop");
   EXPECT_FALSE(reaches(&lab.outside.space, "198.51.100.1", kPort));
   EXPECT_TRUE(reaches(&lab.outside.space, "198.51.100.1", 8081));
   nft("delete table inet host_rules");
   EXPECT_TRUE(reaches(&lab.outside.space, "198.51.100.1", kPort));
-  nft("table inet host_rules { chain forward { type filter hook forward priority -10; policy drop; } }");
+  nft("add table inet host_rules\n"
+      "add chain inet host_rules forward { type filter hook forward priority -10; policy drop; }");
   EXPECT_FALSE(reaches(&lab.outside.space, "198.51.100.1", 8081));
   nft("delete table inet host_rules");
 }
