@@ -95,6 +95,13 @@ ImageStore::Impl::Swept ImageStore::Impl::sweep(const std::set<std::string>* onl
   return out;
 }
 
+void ImageStore::discard_layers(const std::vector<std::string>& diff_ids) {
+  Impl::Swept swept;  // outlives the lock: its files are deleted without it
+  std::lock_guard lock(impl_->mutex);
+  std::set<std::string> only(diff_ids.begin(), diff_ids.end());
+  swept = impl_->sweep(&only);
+}
+
 std::uint64_t ImageStore::collect_garbage(const std::vector<std::string>& in_use) {
   Impl::Swept swept;  // outlives the lock: its files are deleted without it
   std::lock_guard lock(impl_->mutex);

@@ -20,6 +20,7 @@ constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kMeta = ".wh..wh.";
 constexpr std::string_view kOpaqueMark = ".wh..wh..opq";
 constexpr std::uint64_t kLargestReserve = 64u << 20;
+constexpr std::int64_t kFarthestTime = 1LL << 40;  // some 35,000 years
 constexpr std::uint64_t kCheckEvery = 16u << 20;
 
 // Names in archives are bytes. With a UTF-8 locale libarchive would bring the names of PAX archives into Unicode's
@@ -146,6 +147,8 @@ class Unpacker {
     Attributes out;
     out.mode = archive_entry_perm(entry_) & 07777;
     out.mtime = {archive_entry_mtime(entry_), archive_entry_mtime_nsec(entry_)};
+    if (out.mtime.tv_sec < -kFarthestTime || out.mtime.tv_sec > kFarthestTime)
+      refuse("its time is farther away than any date");
     if (!options_.attributes) return out;
     out.uid = id(archive_entry_uid(entry_));
     out.gid = id(archive_entry_gid(entry_));

@@ -187,6 +187,8 @@ TEST_F(UnpackTest, AttributesThatImagesCannotHaveAreRefused) {
   refused(with("other.thing"), "cannot have");
   unpack_bytes(with("security.selinux"));
   refused(ArchiveBuilder().node("w", AE_IFCHR, 0, 0).finish(), "0:0");
+  auto when = [](::archive_entry* entry) { archive_entry_set_mtime(entry, INT64_MIN, 0); };
+  refused(ArchiveBuilder().file("f", "x", 0644, when).finish(), "farther away than any date");
   auto owner = [](::archive_entry* entry) { archive_entry_set_uid(entry, 1LL << 40); };
   refused(ArchiveBuilder().file("f", "x", 0644, owner).finish(), "not a user id");
 }

@@ -100,6 +100,9 @@ class ImageStore {
   /// `config.rootfs` from the layers and `config.created`, when it is unset, to now.
   ImageInfo commit_image(const std::vector<std::string>& diff_ids, oci::ImageConfig config, const std::string& reference);
 
+  /// Deletes those of these layers that no image and no lease needs.
+  void discard_layers(const std::vector<std::string>& diff_ids);
+
   /// Deletes layers and blobs that no image, container (`in_use`: image ids) or lease needs, and images that lost their
   /// last name to another image (an image committed without a name stays until it is removed by id). Returns bytes
   /// given back.
