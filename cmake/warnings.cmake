@@ -9,7 +9,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(gantry_options INTERFACE _FORTIFY_SOURCE=2)
   # g++ 12 reports these inside coroutine frames and std::string; the dev build keeps them.
   target_compile_options(gantry_options INTERFACE
-    -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-dangling-pointer)
+    -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+    -Wno-dangling-pointer)
 endif()
 if(GANTRY_SANITIZE)
   target_compile_options(gantry_options INTERFACE -fsanitize=${GANTRY_SANITIZE} -fno-sanitize-recover=all)
