@@ -26,11 +26,6 @@ Error at_step(const Error& error, const PlannedStep& step, int count) {
   return {error.kind(), std::move(message), std::move(findings), std::move(fix)};
 }
 
-Error failed_command(int code) {
-  return {ErrorKind::invalid, "the command ended with exit code " + std::to_string(code),
-          "its output above says why"};
-}
-
 }  // namespace
 
 struct Builder::Impl {
@@ -76,7 +71,11 @@ task<> Builder::Impl::run_step(std::shared_ptr<Session> session, const PlannedSt
     sink(Step{.number = number, .count = count, .output = std::string(text)});
   };
   int code = co_await executor.run(std::move(*prepared.run), output);
-  if (code != 0) throw failed_command(code);
+  if (code != 0) {
+    auto explain = [session, code] { return session->command_failure(code); };
+    auto reason = co_await pool.run(explain);
+    throw reason;
+  }
   auto finish = [session, stage, step, key = prepared.key] { session->finish_run(*stage, *step, key); };
   co_await pool.run(finish);
 }
@@ -122,7 +121,9 @@ task<image::ImageInfo> Builder::build(fs::path context, Options options, StepSin
   }
   // What a cancelled build has written goes too, and the caller waits for that.
   co_await asio::this_coro::throw_if_cancelled(false);
-  auto discard = [session] { session->discard(); };
+  std::optional<Error> why;
+  if (failure) why = to_error(failure);
+  auto discard = [session, why] { session->discard(why ? &*why : nullptr); };
   co_await impl_->pool.run(discard);
   if (failure) std::rethrow_exception(failure);
   co_return std::move(*info);

@@ -1,6 +1,9 @@
 #include "session.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
 
 #include "gantry/base/error.h"
 #include "gantry/base/log.h"
@@ -19,6 +22,9 @@ namespace {
 
 // Bump when the same step would make another layer than before.
 constexpr auto kKeyVersion = "gantry-build-1";
+
+// With less than this, or a hundredth of the disk, left, a failing command is taken to have failed for it.
+constexpr std::uint64_t kReserve = 16u << 20;
 
 // A file of the context as the context has it: links lead nowhere else.
 std::optional<std::string> context_file(const TreeView& context, const std::string& path) {
@@ -166,6 +172,7 @@ void Session::drop(const Work& work) { remove_tree(work.directory); }
 
 void Session::take_layer(const PlannedStage& stage, const PlannedStep& step, const std::string& key, const Work& work) {
   auto diff_id = images_.commit_layer(work.upper(), {}, lease_.get());
+  made_.push_back(diff_id);
   cache_.remember(key, diff_id);
   progress_of(stage).layers.push_back(diff_id);
   record(stage, step, true);
@@ -281,12 +288,25 @@ image::ImageInfo Session::commit() {
   return images_.resolve(info.id);
 }
 
-void Session::discard() noexcept {
+bool Session::disk_is_full() const {
+  struct statvfs info {};
+  if (::statvfs(scratch_root_.c_str(), &info) < 0) throw_errno("inspect " + scratch_root_.string());
+  return info.f_bavail < std::min<std::uint64_t>(info.f_blocks / 100, kReserve / info.f_frsize);
+}
+
+Error Session::command_failure(int code) const {
+  auto message = "the command ended with exit code " + std::to_string(code);
+  if (disk_is_full()) return {ErrorKind::exhausted, message + ", and the disk is full"};
+  return {ErrorKind::invalid, message, "its output says why"};
+}
+
+void Session::discard(const Error* failure) noexcept {
   try {
     scratch_.reset();
     lease_.reset();
+    if (failure != nullptr && failure->kind() == ErrorKind::exhausted) images_.discard_layers(made_);
   } catch (...) {
-    log::error("a build's directory is left: {}", to_error(std::current_exception()).message());
+    log::error("clearing up after a build: {}", to_error(std::current_exception()).message());
   }
 }
 

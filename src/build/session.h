@@ -42,8 +42,12 @@ class Session {
   /// The image, then its tags, all of them at once when it is there.
   image::ImageInfo commit();
 
-  /// Removes what the steps have left. Never throws.
-  void discard() noexcept;
+  /// Why a RUN step failed.
+  Error command_failure(int code) const;
+
+  /// Removes what the steps have left. After a failure for want of space also the layers that this build made: they would
+  /// only have been cache. Never throws.
+  void discard(const Error* failure) noexcept;
 
  private:
   struct Work {
@@ -68,6 +72,7 @@ class Session {
   Work new_work(const std::vector<std::string>& layers);
   void take_layer(const PlannedStage& stage, const PlannedStep& step, const std::string& key, const Work& work);
   void drop(const Work& work);
+  bool disk_is_full() const;
   void record(const PlannedStage& stage, const PlannedStep& step, bool layer);
   Prepared begin_copy(const PlannedStage& stage, const PlannedStep& step);
   Prepared begin_directory(const PlannedStage& stage, const PlannedStep& step);
@@ -85,6 +90,7 @@ class Session {
   std::optional<std::set<std::string>> included_;  ///< of the context, when there are rules
   Plan plan_;
   std::map<std::size_t, Progress> progress_;  ///< by stage
+  std::vector<std::string> made_;             ///< layers that were not in the cache
   std::optional<Work> work_;                  ///< of the RUN that is under way
 };
 

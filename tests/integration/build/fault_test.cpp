@@ -49,7 +49,7 @@ TEST_F(FullDiskTest, EveryKindOfStepGivesItsSpaceBack) {
   auto before = disk_.free();
   const std::string steps[] = {
       "COPY big /a\nCOPY big /b\n",
-      "RUN dd if=/dev/zero of=/z bs=1M count=40 2>/dev/null\n",
+      "RUN dd if=/dev/zero of=/z bs=1M count=40\n",
   };
   for (const auto& step : steps) {
     std::ofstream(dir / "Dockerfile", std::ios::trunc) << "FROM base\n" << step;
@@ -57,14 +57,12 @@ TEST_F(FullDiskTest, EveryKindOfStepGivesItsSpaceBack) {
       build_in(dir, {.tags = {"full"}});
       ADD_FAILURE() << "built: " << step;
     } catch (const Error& error) {
-      bool by_builder = error.kind() == ErrorKind::exhausted && !error.fix().empty();
-      bool by_command = error.kind() == ErrorKind::invalid && step.starts_with("RUN");
-      EXPECT_TRUE(by_builder || by_command) << error.message();
+      EXPECT_EQ(error.kind(), ErrorKind::exhausted) << error.message();
+      EXPECT_FALSE(error.fix().empty());
       EXPECT_NE(error.message().find("step "), std::string::npos);
     }
     EXPECT_EQ(left_in_scratch(), 0u);
     EXPECT_THROW(images_->resolve("full"), Error);
-    images_->collect_garbage({});
     EXPECT_GE(disk_.free() + (1u << 20), before);
   }
   std::ofstream(dir / "Dockerfile", std::ios::trunc) << "FROM base\nRUN echo ok > /ok\n";
