@@ -63,7 +63,8 @@ Tuple read_tuple(nlattr* attribute) {
     out.target = address_in(ip[CTA_IP_V4_DST] != nullptr ? ip[CTA_IP_V4_DST] : ip[CTA_IP_V6_DST]);
   }
   nlattr* proto[CTA_PROTO_MAX + 1];
-  if (parts[CTA_TUPLE_PROTO] != nullptr && nla_parse_nested(proto, CTA_PROTO_MAX, parts[CTA_TUPLE_PROTO], nullptr) >= 0) {
+  if (parts[CTA_TUPLE_PROTO] != nullptr &&
+      nla_parse_nested(proto, CTA_PROTO_MAX, parts[CTA_TUPLE_PROTO], nullptr) >= 0) {
     if (proto[CTA_PROTO_NUM] != nullptr) out.protocol = nla_get_u8(proto[CTA_PROTO_NUM]);
     if (proto[CTA_PROTO_DST_PORT] != nullptr) out.target_port = ntohs(nla_get_u16(proto[CTA_PROTO_DST_PORT]));
   }
@@ -74,7 +75,8 @@ int collect(nl_msg* message, void* argument) {
   auto& flows = *static_cast<std::vector<Flow>*>(argument);
   auto* header = nlmsg_hdr(message);
   nlattr* parts[CTA_MAX + 1];
-  if (nlmsg_parse(header, sizeof(nfgenmsg), parts, CTA_MAX, nullptr) < 0 || parts[CTA_TUPLE_ORIG] == nullptr) return NL_OK;
+  if (nlmsg_parse(header, sizeof(nfgenmsg), parts, CTA_MAX, nullptr) < 0 || parts[CTA_TUPLE_ORIG] == nullptr)
+    return NL_OK;
   Flow flow;
   flow.family = static_cast<const nfgenmsg*>(nlmsg_data(header))->nfgen_family;
   flow.original = read_tuple(parts[CTA_TUPLE_ORIG]);
@@ -134,7 +136,8 @@ bool among(const std::vector<Address>& list, const std::optional<Address>& addre
 }  // namespace
 
 void forget_udp_flows(const std::vector<Address>& addresses) {
-  forget([&](const Flow& flow) { return among(addresses, flow.original.source) || among(addresses, flow.reply.source); });
+  forget(
+      [&](const Flow& flow) { return among(addresses, flow.original.source) || among(addresses, flow.reply.source); });
 }
 
 void forget_udp_ports(const std::vector<std::uint16_t>& ports) {

@@ -11,7 +11,7 @@ namespace gantry::network {
 namespace {
 
 constexpr std::size_t kHeader = 12;
-constexpr std::uint32_t kTtl = 0;           // replicas come and go: nobody may keep an answer
+constexpr std::uint32_t kTtl = 0;            // replicas come and go: nobody may keep an answer
 constexpr std::uint16_t kUdpPayload = 1232;  // fits every path without fragments (DNS flag day 2020)
 
 struct FreePacket {
@@ -145,7 +145,8 @@ DnsReply decide(const ldns_pkt* query, const DnsView& view, bool tcp) {
 
 // Two spellings of one name: the outside may change the case of a question, nothing else.
 bool same_question(const ldns_pkt* a, const ldns_pkt* b) {
-  if (ldns_rr_list_rr_count(ldns_pkt_question(a)) != 1 || ldns_rr_list_rr_count(ldns_pkt_question(b)) != 1) return false;
+  if (ldns_rr_list_rr_count(ldns_pkt_question(a)) != 1 || ldns_rr_list_rr_count(ldns_pkt_question(b)) != 1)
+    return false;
   const auto* left = ldns_rr_list_rr(ldns_pkt_question(a), 0);
   const auto* right = ldns_rr_list_rr(ldns_pkt_question(b), 0);
   return ldns_rr_get_type(left) == ldns_rr_get_type(right) && ldns_rr_get_class(left) == ldns_rr_get_class(right) &&
@@ -163,7 +164,8 @@ DnsReply answer_query(std::span<const std::uint8_t> query, const DnsView& view, 
   if (!packet || ldns_rr_list_rr_count(ldns_pkt_question(packet.get())) != 1)
     return {DnsReply::Kind::answer, bare_failure(query, LDNS_RCODE_FORMERR)};
   auto reply = decide(packet.get(), view, tcp);
-  if (reply.kind == DnsReply::Kind::answer && reply.packet.empty()) reply.packet = bare_failure(query, LDNS_RCODE_SERVFAIL);
+  if (reply.kind == DnsReply::Kind::answer && reply.packet.empty())
+    reply.packet = bare_failure(query, LDNS_RCODE_SERVFAIL);
   return reply;
 }
 

@@ -115,7 +115,8 @@ struct DnsServer::Shared {
     auto reply = answer_query(query, view, true);
     if (reply.kind == DnsReply::Kind::drop) co_return false;
     if (reply.kind == DnsReply::Kind::forward) reply.packet = co_await forward(std::move(query), true);
-    length = {static_cast<std::uint8_t>(reply.packet.size() >> 8), static_cast<std::uint8_t>(reply.packet.size() & 0xff)};
+    length = {static_cast<std::uint8_t>(reply.packet.size() >> 8),
+              static_cast<std::uint8_t>(reply.packet.size() & 0xff)};
     std::array<asio::const_buffer, 2> message{asio::buffer(length), asio::buffer(reply.packet)};
     co_await asio::async_write(*socket, message, asio::use_awaitable);
     co_return true;

@@ -17,13 +17,15 @@ Address leased(const Subnet& subnet, const std::vector<Address>& used, const std
   if (wanted) {
     auto address = parse_address("address in network " + network, *wanted);
     if (!subnet.contains(address))
-      throw Error(ErrorKind::invalid, fmt::format("address {} is not within {} of network {}", *wanted, subnet.text(), network));
+      throw Error(ErrorKind::invalid,
+                  fmt::format("address {} is not within {} of network {}", *wanted, subnet.text(), network));
     if (std::find(used.begin(), used.end(), address) != used.end())
       throw Error(ErrorKind::conflict, fmt::format("address {} of network {} is taken", *wanted, network));
     return address;
   }
   auto address = pick_address(subnet, used, after);
-  if (!address) throw Error(ErrorKind::exhausted, fmt::format("network {}: every address of {} is leased", network, subnet.text()));
+  if (!address)
+    throw Error(ErrorKind::exhausted, fmt::format("network {}: every address of {} is leased", network, subnet.text()));
   return *address;
 }
 
@@ -78,7 +80,8 @@ EndpointRecord NetworkManager::Impl::lease(const NetworkRecord& network, const E
   out.network = network.id;
   out.position = next_position;
   out.ipv4 = leased(network.v4, used4, spec.ipv4, last, network.spec.name);
-  if (network.v6) out.ipv6 = leased(*network.v6, used6, spec.ipv6, index_in(network.v4, out.ipv4) - 1, network.spec.name);
+  if (network.v6)
+    out.ipv6 = leased(*network.v6, used6, spec.ipv6, index_in(network.v4, out.ipv4) - 1, network.spec.name);
   out.veth = veth_name(instance);
   out.mac = mac_for(out.ipv4);
   out.interface = spec.interface.empty() ? fmt::format("eth{}", endpoints_of(spec.container).size()) : spec.interface;

@@ -179,7 +179,8 @@ void Netlink::set_up(int index) {
 }
 
 void Netlink::set_master(int index, int bridge) {
-  check(rtnl_link_enslave_ifindex(socket_.get(), bridge, index), fmt::format("put link {} into bridge {}", index, bridge));
+  check(rtnl_link_enslave_ifindex(socket_.get(), bridge, index),
+        fmt::format("put link {} into bridge {}", index, bridge));
 }
 
 void Netlink::set_hairpin(const std::string& name) {
@@ -207,7 +208,8 @@ void Netlink::add_default_route(int index, const Address& gateway) {
   RoutePtr route(require(rtnl_route_alloc()));
   int family = gateway.is_v4() ? AF_INET : AF_INET6;
   rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family));
-  Address any = gateway.is_v4() ? Address(boost::asio::ip::address_v4::any()) : Address(boost::asio::ip::address_v6::any());
+  Address any =
+      gateway.is_v4() ? Address(boost::asio::ip::address_v4::any()) : Address(boost::asio::ip::address_v6::any());
   check(rtnl_route_set_dst(route.get(), to_nl(any, 0).get()), "default route");
   auto* hop = require(rtnl_route_nh_alloc());
   rtnl_route_nh_set_ifindex(hop, index);
@@ -244,7 +246,8 @@ int Netlink::default_mtu() {
   each_object(routes.get(), [&](nl_object* object) {
     auto* route = reinterpret_cast<rtnl_route*>(object);
     auto* target = rtnl_route_get_dst(route);
-    bool is_default = target != nullptr && nl_addr_get_prefixlen(target) == 0 && rtnl_route_get_table(route) == RT_TABLE_MAIN;
+    bool is_default =
+        target != nullptr && nl_addr_get_prefixlen(target) == 0 && rtnl_route_get_table(route) == RT_TABLE_MAIN;
     if (link == 0 && is_default && rtnl_route_get_type(route) == RTN_UNICAST) link = route_link(route);
   });
   if (link == 0) return 1500;

@@ -35,8 +35,8 @@ Subnet wanted_subnet(const NetworkSpec& spec) {
     throw Error(ErrorKind::invalid, fmt::format("subnet of network {}: '{}' is not IPv4", spec.name, *spec.subnet),
                 "the IPv6 subnet is chosen by Gantry");
   if (subnet.prefix < 8 || subnet.prefix > 29)
-    throw Error(ErrorKind::invalid, fmt::format("subnet of network {}: /{} is not between /8 and /29", spec.name,
-                                                subnet.prefix));
+    throw Error(ErrorKind::invalid,
+                fmt::format("subnet of network {}: /{} is not between /8 and /29", spec.name, subnet.prefix));
   return subnet;
 }
 
@@ -44,8 +44,8 @@ Address wanted_gateway(const NetworkSpec& spec, const Subnet& subnet) {
   if (!spec.gateway) return subnet.nth(1);
   auto gateway = parse_address("gateway of network " + spec.name, *spec.gateway);
   if (!subnet.contains(gateway) || gateway == subnet.base || gateway == subnet.nth(subnet.size() - 1))
-    throw Error(ErrorKind::invalid, fmt::format("gateway {} of network {} is not an address within {}",
-                                                *spec.gateway, spec.name, subnet.text()));
+    throw Error(ErrorKind::invalid, fmt::format("gateway {} of network {} is not an address within {}", *spec.gateway,
+                                                spec.name, subnet.text()));
   return gateway;
 }
 
@@ -206,8 +206,8 @@ task<> NetworkManager::Impl::remove(std::string name_or_id) {
   auto network = require(name_or_id);
   for (const auto& endpoint : records.endpoints) {
     if (endpoint.network == network.id)
-      throw Error(ErrorKind::conflict, fmt::format("network {} is used by container {}", network.spec.name,
-                                                   short_id(endpoint.container)),
+      throw Error(ErrorKind::conflict,
+                  fmt::format("network {} is used by container {}", network.spec.name, short_id(endpoint.container)),
                   "remove or disconnect its containers first");
   }
   co_await dismantle(network);

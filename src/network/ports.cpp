@@ -84,8 +84,9 @@ std::vector<Address> addresses_of(const PublishedPort& port) {
 }
 
 std::string shown(const PublishedPort& port) {
-  auto host = port.host_ip.empty() ? "" : port.host_ip.find(':') == std::string::npos ? port.host_ip + ":"
-                                                                                     : "[" + port.host_ip + "]:";
+  auto host = port.host_ip.empty()                          ? ""
+              : port.host_ip.find(':') == std::string::npos ? port.host_ip + ":"
+                                                            : "[" + port.host_ip + "]:";
   return fmt::format("{}{}/{}", host, port.host_port, port.udp ? "udp" : "tcp");
 }
 
@@ -95,8 +96,7 @@ std::string shown(const PublishedPort& port) {
                 "publish on an address that the host has, or on none to use all of them");
   if (failed != EADDRINUSE) throw system_error(failed, "hold port " + shown(port));
   auto owner = port_owner(port.host_port, port.udp);
-  throw Error(ErrorKind::conflict,
-              fmt::format("port {} is in use{}", shown(port), owner.empty() ? "" : " by " + owner),
+  throw Error(ErrorKind::conflict, fmt::format("port {} is in use{}", shown(port), owner.empty() ? "" : " by " + owner),
               "stop what uses it or publish on another port");
 }
 

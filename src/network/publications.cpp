@@ -47,7 +47,8 @@ std::vector<PortForward> NetworkManager::Impl::forwards_of(const PublicationReco
     if (endpoint->network != publication.network) continue;
     std::optional<Address> host;
     if (!is_any(port.host_ip)) host = parse_address("host address of a published port", port.host_ip);
-    if (serves(port.host_ip, true)) out.push_back({port.udp, host, port.host_port, endpoint->ipv4, port.container_port});
+    if (serves(port.host_ip, true))
+      out.push_back({port.udp, host, port.host_port, endpoint->ipv4, port.container_port});
     if (serves(port.host_ip, false) && endpoint->ipv6)
       out.push_back({port.udp, host, port.host_port, *endpoint->ipv6, port.container_port});
   }
@@ -73,13 +74,15 @@ task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId conta
   if (ports.empty()) co_return ports;
   const auto* outward = way_out(container);
   if (outward == nullptr)
-    throw Error(ErrorKind::invalid, "container " + short_id(container) + ": ports cannot be published from an internal network",
+    throw Error(ErrorKind::invalid,
+                "container " + short_id(container) + ": ports cannot be published from an internal network",
                 "attach it to a network that is not internal");
   if (!outward->plugged) throw Error(ErrorKind::conflict, "container " + short_id(container) + " is not plugged in");
   for (const auto& port : ports) {
     require_free(port);
     if (port.host_ip == "::1")
-      throw Error(ErrorKind::unsupported, fmt::format("port {}: the kernel cannot lead [::1] to a container", port.host_port),
+      throw Error(ErrorKind::unsupported,
+                  fmt::format("port {}: the kernel cannot lead [::1] to a container", port.host_port),
                   "publish on 127.0.0.1, which clients of localhost try as well");
     if (!serves(port.host_ip, true) && !outward->ipv6)
       throw Error(ErrorKind::invalid, fmt::format("port {}: the container has no IPv6 address", port.host_port));

@@ -41,7 +41,7 @@ std::vector<std::string> links_with(const std::vector<std::string>& prefixes) {
 
 FirewallState NetworkManager::Impl::firewall_state() const {
   FirewallState out{instance, guard, {}, {}};
-  for (const auto& [id, network] : records.networks) 
+  for (const auto& [id, network] : records.networks)
     out.networks.push_back({network.bridge, network.spec.internal, network.v4, network.v6});
   for (const auto& publication : records.publications) {
     for (auto& forward : forwards_of(publication)) out.forwards.push_back(std::move(forward));
@@ -64,7 +64,8 @@ task<> NetworkManager::Impl::ensure_table() {
 task<> NetworkManager::Impl::ensure_forwarding() {
   std::string name = instance;
   auto look = [this, name] {
-    auto stored = database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
+    auto stored =
+        database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
     bool ours = stored && json::from_text<ForwardingBefore>(*stored, "stored setting").boot == boot_id();
     bool on = forwarding_is_on();
     bool inherited = !ours && on && others_guard(nftables, name);
@@ -90,7 +91,8 @@ task<> NetworkManager::Impl::ensure_forwarding() {
 task<> NetworkManager::Impl::give_back_forwarding() {
   guard = false;
   auto give_back = [this] {
-    auto stored = database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
+    auto stored =
+        database.transaction([](store::Transaction& transaction) { return setting(transaction, kForwarding); });
     if (!stored) return;
     auto before = json::from_text<ForwardingBefore>(*stored, "stored setting");
     if (before.boot == boot_id() && !others_guard(nftables, instance)) restore_forwarding(before);

@@ -51,9 +51,7 @@ bool host_has_ipv6() { return fs::exists(kRoot / "ipv6/conf/all"); }
 
 std::string boot_id() { return trimmed(read_file("/proc/sys/kernel/random/boot_id")); }
 
-bool forwarding_is_on() {
-  return read_sysctl(kForward4) == "1" && (!host_has_ipv6() || read_sysctl(kForward6) == "1");
-}
+bool forwarding_is_on() { return read_sysctl(kForward4) == "1" && (!host_has_ipv6() || read_sysctl(kForward6) == "1"); }
 
 ForwardingBefore forwarding_values() {
   ForwardingBefore out{boot_id(), {}};

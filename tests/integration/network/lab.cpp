@@ -57,10 +57,12 @@ Fd rootless_netns() {
 }
 
 Fd plain_netns() {
-  return std::async(std::launch::async, [] {
-           if (unshare(CLONE_NEWNET) != 0) throw_errno("unshare");
-           return own_netns();
-         }).get();
+  return std::async(std::launch::async,
+                    [] {
+                      if (unshare(CLONE_NEWNET) != 0) throw_errno("unshare");
+                      return own_netns();
+                    })
+      .get();
 }
 
 void within(const Space* where, const std::function<void()>& body) {
