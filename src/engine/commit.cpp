@@ -25,8 +25,8 @@ void Engine::Impl::wake(Container& container) {
   container.log_changed.notify();
 }
 
-Event Engine::Impl::event(const Container& container, std::string action,
-                          std::map<std::string, std::string> more) const {
+Event Engine::Impl::event(const Container& container, std::string action, const std::string& key,
+                          std::string value) const {
   const auto& info = container.record.info;
   Event out;
   out.time = now();
@@ -37,7 +37,7 @@ Event Engine::Impl::event(const Container& container, std::string action,
   out.attributes = info.spec.labels;
   out.attributes["image"] = info.spec.image;
   out.attributes["project"] = info.spec.project;
-  for (auto& [key, value] : more) out.attributes[key] = value;
+  if (!key.empty()) out.attributes[key] = std::move(value);
   return out;
 }
 

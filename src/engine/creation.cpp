@@ -28,7 +28,8 @@ task<ContainerId> Engine::Impl::create(ContainerSpec spec) {
   require_valid(spec);
   auto& images = parts.images;
   auto reference = spec.image;
-  auto image = co_await parts.pool.run([&images, reference] { return images.resolve(reference); });
+  auto look_up = [&images, reference] { return images.resolve(reference); };
+  auto image = co_await parts.pool.run(std::move(look_up));
   Origin origin;
   origin.image_id = image.id;
   origin.layers = image.layers;
@@ -56,10 +57,8 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
   settle_name(&spec);
   auto container = std::make_shared<Container>(parts.executor, make_record(std::move(spec), std::move(origin)));
   const auto& info = container->record.info;
-  std::map<std::string, std::string> off;
-  if (!info.isolation_off.empty()) off["isolation_off"] = joined(info.isolation_off);
   std::vector<Event> created;
-  created.push_back(event(*container, "create", off));
+  created.push_back(event(*container, "create", info.isolation_off.empty() ? "" : "isolation_off", joined(info.isolation_off)));
   records.insert(container->record, std::move(created));
   containers.emplace(container->id(), container);
 

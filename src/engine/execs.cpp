@@ -13,14 +13,15 @@ void require_running(const Container& container) {
 }  // namespace
 
 task<oci::UserIds> Engine::Impl::user_of(ContainerPtr container, std::string user) {
-  co_return co_await parts.pool.run([this, container, user] {
+  auto look_up = [this, container, user] {
     auto layers = layer_paths(container->record);
     layers.push_back(upper_of(container->record, paths_of(container->id())));
     LayerView view(std::move(layers));
     auto passwd = view.read("/etc/passwd").value_or("");
     auto group = view.read("/etc/group").value_or("");
     return oci::find_user(passwd, group, user);
-  });
+  };
+  co_return co_await parts.pool.run(std::move(look_up));
 }
 
 task<std::shared_ptr<runtime::ExecProcess>> Engine::Impl::execute(ContainerPtr container, ExecSpec spec) {
@@ -37,7 +38,7 @@ task<ExecId> Engine::Impl::exec_create(ContainerId id, ExecSpec spec) {
   require_running(*container);
   if (spec.argv.empty()) throw Error(ErrorKind::invalid, "exec: no command given", "say what to run");
   auto exec = execs.add(id, std::move(spec));
-  events->publish(event(*container, "exec_create", {{"exec", exec->info.id.str()}}));
+  events->publish(event(*container, "exec_create", "exec", exec->info.id.str()));
   co_return exec->info.id;
 }
 
@@ -63,7 +64,7 @@ task<std::unique_ptr<StdioSession>> Engine::Impl::exec_connect(std::shared_ptr<E
     std::rethrow_exception(failure);
   }
   exec->info.running = true;
-  events->publish(event(*container, "exec_start", {{"exec", exec->info.id.str()}}));
+  events->publish(event(*container, "exec_start", "exec", exec->info.id.str()));
   auto session = exec->process->session();
   background.spawn("exec " + short_id(exec->info.id), watch_exec(exec));
   co_return session;
@@ -75,8 +76,9 @@ task<> Engine::Impl::watch_exec(std::shared_ptr<Exec> exec) {
   ExecRegistry::finish(*exec, status.code);
   auto container = containers.find(exec->info.container);
   if (container == containers.end()) co_return;
-  events->publish(event(*container->second, "exec_die",
-                        {{"exec", exec->info.id.str()}, {"exit_code", std::to_string(status.code)}}));
+  auto told = event(*container->second, "exec_die", "exec", exec->info.id.str());
+  told.attributes["exit_code"] = std::to_string(status.code);
+  events->publish(std::move(told));
 }
 
 task<> Engine::Impl::exec_resize(ExecId id, TerminalSize size) {

@@ -102,7 +102,7 @@ void Engine::Impl::record_check(Container& container, HealthResult result, bool 
   if (info.health_failures >= container.record.internals.resolved.health->retries) verdict = Health::unhealthy;
   if (verdict == info.health) return;
   std::vector<Event> told;
-  told.push_back(event(container, "health_status", {{"health", json::name_of(verdict)}}));
+  told.push_back(event(container, "health_status", "health", json::name_of(verdict)));
   amend(container, [&](Record& record) { record.info.health = verdict; }, std::move(told));
 }
 

@@ -67,7 +67,8 @@ struct Engine::Impl {
               std::vector<Event> events = {});
   /// The same without a change of state.
   void amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events = {});
-  Event event(const Container& container, std::string action, std::map<std::string, std::string> more = {}) const;
+  /// With one attribute of its own, unless `key` is empty.
+  Event event(const Container& container, std::string action, const std::string& key = {}, std::string value = {}) const;
   void wake(Container& container);
   /// Called before each step of an operation, by the name tests know it by.
   void step(std::string_view name) const;

@@ -69,10 +69,11 @@ task<> Engine::Impl::remove_leftovers() {
   auto root = data_dir / "containers";
   std::set<std::string> known;
   for (const auto& [id, container] : containers) known.insert(id.str());
-  co_await parts.pool.run([root, known] {
+  auto sweep = [root, known] {
     for (const auto& entry : std::filesystem::directory_iterator(root))
       if (!known.contains(entry.path().filename().string())) remove_tree(entry.path());
-  });
+  };
+  co_await parts.pool.run(std::move(sweep));
 }
 
 task<> Engine::Impl::recover_container(ContainerPtr container, runtime::Adopted found) {

@@ -31,10 +31,11 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   co_await release_network(container);
   co_await release_runtime(container);
   step("remove: files");
-  co_await parts.pool.run([this, container] {
+  auto remove_files = [this, container] {
     release_volumes(container->record);
     remove_tree(paths_of(container->id()).root);
-  });
+  };
+  co_await parts.pool.run(std::move(remove_files));
   step("remove: forget");
   std::vector<Event> told;
   told.push_back(event(*container, "destroy"));

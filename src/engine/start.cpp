@@ -128,7 +128,8 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
                     : before == State::created ? Transition::start_undone
                                                : Transition::ended;
   std::vector<Event> told;
-  told.push_back(event(*container, "start_failed", {{"error", failure.message()}, {"exit_code", std::to_string(code)}}));
+  told.push_back(event(*container, "start_failed", "error", failure.message()));
+  told.back().attributes["exit_code"] = std::to_string(code);
   commit(
       *container, transition,
       [&](Record& record) {
@@ -186,7 +187,7 @@ task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<st
                 : addresses.empty() ? std::string()
                                     : parts.networks.resolv_conf(container->id());
   container->user = co_await user_of(container, container->record.internals.resolved.user);
-  co_return co_await parts.pool.run([this, container, volumes, addresses, resolv] {
+  auto plan = [this, container, volumes, addresses, resolv] {
     PlanInputs inputs;
     inputs.paths = paths_of(container->id());
     inputs.layers = layer_paths(container->record);
@@ -196,7 +197,8 @@ task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<st
     write_container_files(inputs.paths.root, container->record.info, addresses, resolv);
     make_directories(inputs.paths.state(), 0700);
     return make_plan(container->record, inputs);
-  });
+  };
+  co_return co_await parts.pool.run(std::move(plan));
 }
 
 task<> Engine::Impl::connect_sessions(ContainerPtr container) {

@@ -44,7 +44,7 @@ task<> Engine::Impl::kill(ContainerId id, std::string signal) {
     throw Error(ErrorKind::conflict, "container " + container->name() + " is not running", "start it first");
   bool meant_to_end = number == SIGKILL || number == signal_number(container->record.internals.resolved.stop_signal);
   std::vector<Event> told;
-  told.push_back(event(*container, "kill", {{"signal", signal_name(number)}}));
+  told.push_back(event(*container, "kill", "signal", signal_name(number)));
   amend(
       *container, [&](Record& record) { record.info.stopped_by_user = record.info.stopped_by_user || meant_to_end; },
       std::move(told));

@@ -58,9 +58,12 @@ task<> Engine::Impl::resize(ContainerId id, TerminalSize size) {
 task<> Engine::Impl::logs(ContainerId id, LogQuery query, std::function<task<>(LogRecord)> sink) {
   auto container = find(id);
   auto directory = paths_of(id).state();
-  co_await parts.pool.run([directory] { make_directories(directory, 0700); });
   auto reader = std::make_shared<runtime::LogReader>(directory);
-  if (query.tail) co_await parts.pool.run([reader, lines = *query.tail] { reader->seek_tail(lines); });
+  auto begin = [reader, directory, tail = query.tail] {
+    make_directories(directory, 0700);
+    if (tail) reader->seek_tail(*tail);
+  };
+  co_await parts.pool.run(std::move(begin));
   std::optional<DirWatch> watch;
   if (query.follow)
     watch.emplace(parts.executor, directory, [weak = std::weak_ptr(container)] {
@@ -70,7 +73,8 @@ task<> Engine::Impl::logs(ContainerId id, LogQuery query, std::function<task<>(L
     // Looked at before reading: what was written before the end is read after it was seen.
     bool last = !query.follow || is_over(*container);
     auto seen = container->log_changed.version();
-    auto batch = co_await parts.pool.run([reader] { return read_batch(reader.get()); });
+    auto read = [reader] { return read_batch(reader.get()); };
+    auto batch = co_await parts.pool.run(std::move(read));
     for (auto& entry : batch) {
       if (query.until && entry.time > *query.until) co_return;
       if (!wanted(query, entry)) continue;

@@ -42,7 +42,7 @@ task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterw
   }
   std::vector<Event> told;
   if (exit.status.oom_killed) told.push_back(event(*container, "oom"));
-  told.push_back(event(*container, "die", {{"exit_code", std::to_string(exit.status.code)}}));
+  told.push_back(event(*container, "die", "exit_code", std::to_string(exit.status.code)));
   commit(
       *container, again ? Transition::ended_again : Transition::ended,
       [&](Record& record) {

@@ -36,7 +36,8 @@ LayerPaths Engine::Impl::layer_paths(const Record& record) const {
 }
 
 task<std::map<std::string, std::string>> Engine::Impl::prepare_volumes(ContainerPtr container) {
-  co_await parts.pool.run([this, container] { require_bind_sources(container->record); });
+  auto check = [this, container] { require_bind_sources(container->record); };
+  co_await parts.pool.run(std::move(check));
   std::map<std::string, std::string> out;
   for (auto mount : container->record.internals.resolved.mounts)
     if (mount.type == MountType::volume) out[mount.source] = co_await prepare_volume(container, mount);
@@ -50,7 +51,7 @@ task<std::string> Engine::Impl::prepare_volume(ContainerPtr container, Mount mou
   auto guard = co_await lock->lock();
   const auto& anonymous = container->record.internals.anonymous_volumes;
   bool unnamed = std::find(anonymous.begin(), anonymous.end(), mount.source) != anonymous.end();
-  auto path = co_await parts.pool.run([this, container, mount, unnamed] {
+  auto prepare = [this, container, mount, unnamed] {
     bool fresh = false;
     auto info = parts.volumes.ensure(mount.source, {}, unnamed, &fresh);
     parts.volumes.use(mount.source, container->id());
@@ -60,7 +61,8 @@ task<std::string> Engine::Impl::prepare_volume(ContainerPtr container, Mount mou
     }
     if (fresh) parts.volumes.filled(mount.source);
     return info.path;
-  });
+  };
+  auto path = co_await parts.pool.run(std::move(prepare));
   std::erase_if(volume_locks, [&](const auto& entry) { return entry.first != mount.source && entry.second.expired(); });
   co_return path;
 }

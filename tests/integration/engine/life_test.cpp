@@ -53,7 +53,8 @@ TEST_F(EngineTest, ACommandThatIsNotExecutableIs126) {
 }
 
 TEST_F(EngineTest, AnImageThatIsNotThereIsRefused) {
-  auto error = refusal([&]() -> task<> { co_await engine().create({.image = "nosuch"}); });
+  ContainerSpec spec{.image = "nosuch"};
+  auto error = refusal([&]() -> task<> { co_await engine().create(spec); });
   EXPECT_EQ(error.kind(), ErrorKind::not_found);
 }
 
