@@ -30,10 +30,12 @@ std::optional<ExitRecord> read_exit_file(const std::filesystem::path& state_dir)
   }
 }
 
-void write_exit_file(const std::filesystem::path& state_dir, const ExitRecord& record) {
+void keep_exit_file(const std::filesystem::path& state_dir, const ExitRecord& record) try {
   ExitJson out{record.status.code, record.status.signaled, record.status.oom_killed,
                record.time.time_since_epoch().count()};
   write_file_durably(state_dir / "exit.json", json::to_text(out) + "\n");
+} catch (const Error& error) {
+  log::warn("exit record not kept: {}", error.message());
 }
 
 }  // namespace gantry::runtime

@@ -83,9 +83,11 @@ std::optional<ssize_t> Packets::try_receive(shim::Header& header, std::string& b
   message.msg_iov = parts;
   message.msg_iovlen = 2;
   ssize_t n = ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT);
+  // A peer that ended with something of ours unread is reported once, ahead of what it had sent.
+  if (n < 0 && errno == ECONNRESET) n = ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT);
   if (n >= 0) return n;
   if (errno == EAGAIN || errno == EINTR) return std::nullopt;
-  return 0;  // reset by the peer's end: gone
+  return 0;
 }
 
 task<std::optional<Packet>> Packets::receive() {

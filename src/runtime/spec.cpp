@@ -52,7 +52,7 @@ spec::Process make_process(const Plan& plan, const SpecContext& context) {
       .cwd = plan.working_dir.empty() ? "/" : plan.working_dir,
       .capabilities = capability_sets(grantable_capabilities(plan.capabilities, plan.user_namespace.has_value())),
       .noNewPrivileges = plan.no_new_privileges};
-  for (const auto& limit : effective_limits(plan, context.may_raise_limits))
+  for (const auto& limit : context.limits)
     process.rlimits.push_back({.type = limit.name, .soft = limit.soft, .hard = limit.hard});
   return process;
 }

@@ -8,7 +8,7 @@ namespace gantry::runtime {
 
 struct SpecContext {
   std::string cgroups_path;
-  bool may_raise_limits = true;  ///< CAP_SYS_RESOURCE
+  std::vector<Plan::Limit> limits;  ///< see effective_limits
 };
 
 oci::runtime::Spec make_spec(const Plan& plan, const SpecContext& context);

@@ -21,6 +21,8 @@ struct Client {
   int fd = -1;
   bool greeted = false;
   bool waiting = false;  // for room in its socket, with the current chunk
+  bool deaf = false;     // has closed its end; what it had sent before is still taken
+  bool watched = false;
   Role role{};
 };
 
@@ -40,12 +42,18 @@ void drop(Client& client) {
   client = Client{};
 }
 
-void watch(const Client& client, int operation) {
-  epoll_event event{};
+// A client whose input is held is not watched at all: its hang-up would be reported again and again, and it must not be
+// dropped before its input has been taken.
+void watch(Client& client) {
   bool reads = !(input_held && client.greeted && client.role == Role::attach);
+  bool wanted = reads || client.waiting;
+  if (!wanted && !client.watched) return;
+  epoll_event event{};
   event.events = (reads ? EPOLLIN : 0u) | (client.waiting ? EPOLLOUT : 0u);
   event.data.u32 = first_token + static_cast<std::uint32_t>(&client - clients);
+  int operation = !wanted ? EPOLL_CTL_DEL : client.watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   ::epoll_ctl(epoll_fd, operation, client.fd, &event);
+  client.watched = wanted;
 }
 
 ssize_t send_packet(int fd, Message type, const void* data, std::size_t size) {
@@ -64,8 +72,8 @@ void try_chunk(Client& client) {
   bool waited = client.waiting;
   ssize_t n = send_packet(client.fd, chunk_type, chunk_data, chunk_size);
   client.waiting = n < 0 && (errno == EAGAIN || errno == ENOBUFS);
-  if (n < 0 && !client.waiting) return drop(client);
-  if (client.waiting != waited) watch(client, EPOLL_CTL_MOD);
+  client.deaf = n < 0 && !client.waiting;
+  if (client.waiting != waited) watch(client);
 }
 
 void greet(Client& client, const char* data) {
@@ -73,7 +81,7 @@ void greet(Client& client, const char* data) {
   if (role != Role::control && role != Role::attach) return drop(client);
   client.role = role;
   client.greeted = true;
-  if (role == Role::attach) watch(client, EPOLL_CTL_MOD);
+  if (role == Role::attach) watch(client);
   if (send_packet(client.fd, Message::state, &current_status(), sizeof current_status()) < 0) drop(client);
 }
 
@@ -91,6 +99,8 @@ void receive(Client& client) {
   message.msg_iov = parts;
   message.msg_iovlen = 2;
   ssize_t n = ::recvmsg(client.fd, &message, MSG_DONTWAIT);
+  // A client that closed without having read everything is reported once, ahead of what it had sent.
+  if (n < 0 && errno == ECONNRESET) n = ::recvmsg(client.fd, &message, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0 || (message.msg_flags & MSG_TRUNC) != 0 || !well_formed(header, n)) return drop(client);
   auto size = static_cast<std::size_t>(n) - sizeof header;
@@ -121,14 +131,15 @@ void accept_all() {
       continue;
     }
     free->fd = fd;
-    watch(*free, EPOLL_CTL_ADD);
+    watch(*free);
   }
 }
 
 void on_event(int index, std::uint32_t events) {
   Client& client = clients[index];
   if (client.fd >= 0 && (events & EPOLLOUT) != 0 && client.waiting) try_chunk(client);
-  if (client.fd >= 0 && (events & EPOLLIN) != 0) return receive(client);
+  bool held = input_held && client.greeted && client.role == Role::attach;
+  if (client.fd >= 0 && (events & EPOLLIN) != 0 && !held) return receive(client);
   if (client.fd >= 0 && (events & (EPOLLHUP | EPOLLERR)) != 0) drop(client);
 }
 
@@ -143,7 +154,7 @@ void send_chunk(Message type, std::size_t size) {
   chunk_size = size;
   stalled_since = steady_millis();
   for (auto& client : clients)
-    if (client.fd >= 0 && client.greeted && client.role == Role::attach) try_chunk(client);
+    if (client.fd >= 0 && client.greeted && client.role == Role::attach && !client.deaf) try_chunk(client);
 }
 
 bool busy() {
@@ -180,8 +191,8 @@ void broadcast_failure(const char* text, std::size_t size) {
 void hold_input(bool hold) {
   if (hold == input_held) return;
   input_held = hold;
-  for (const auto& client : clients)
-    if (client.fd >= 0 && client.greeted && client.role == Role::attach) watch(client, EPOLL_CTL_MOD);
+  for (auto& client : clients)
+    if (client.fd >= 0 && client.greeted && client.role == Role::attach) watch(client);
 }
 
 }  // namespace gantry::shim::clients

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "gantry/runtime/stage.h"
+#include "log.h"
 #include "plan.h"
 #include "sys.h"
 
@@ -92,12 +93,16 @@ int clone_mount(const char* source, bool recursive) {
   return tree;
 }
 
-void map_ids(int tree, int user_namespace, const char* source, bool recursive) {
+bool try_map_ids(int tree, int user_namespace, bool recursive) {
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_IDMAP;
   attributes.userns_fd = static_cast<std::uint64_t>(user_namespace);
   unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
-  if (::mount_setattr(tree, "", flags, &attributes, sizeof attributes) == 0) return;
+  return ::mount_setattr(tree, "", flags, &attributes, sizeof attributes) == 0;
+}
+
+void map_ids(int tree, int user_namespace, const char* source, bool recursive) {
+  if (try_map_ids(tree, user_namespace, recursive)) return;
   if (errno == EINVAL)
     fail({.kind = "unsupported", .what = "map ids of", .object = source, .error = EINVAL, .fix = kOtherFileSystem});
   fail_errno("map ids of", source);
@@ -106,6 +111,26 @@ void map_ids(int tree, int user_namespace, const char* source, bool recursive) {
 int clone_mapped(const char* source, int user_namespace, bool recursive) {
   int tree = clone_mount(source, recursive);
   if (user_namespace >= 0) map_ids(tree, user_namespace, source, recursive);
+  return tree;
+}
+
+// A file that is only read can be shown with its owner unmapped (to nobody) where its file system knows no mapping,
+// such as tmpfs before Linux 6.3. The container's log says so.
+bool readable_unmapped(int tree, const Bind& bind) {
+  struct stat info {};
+  if (!bind.read_only || ::fstat(tree, &info) < 0 || !S_ISREG(info.st_mode) || (info.st_mode & S_IROTH) == 0)
+    return false;
+  Path note;
+  note.add("gantry: ").add(bind.source).add(": mounted without mapped ids, its file system cannot\n");
+  log::write(2, note.c_str(), note.length());
+  return true;
+}
+
+int clone_bind(const Bind& bind, int user_namespace) {
+  int tree = clone_mount(bind.source, bind.recursive);
+  if (!bind.id_mapped || user_namespace < 0 || try_map_ids(tree, user_namespace, bind.recursive)) return tree;
+  if (errno == EINVAL && readable_unmapped(tree, bind)) return tree;
+  map_ids(tree, user_namespace, bind.source, bind.recursive);
   return tree;
 }
 
@@ -135,9 +160,7 @@ void clone_all(int user_namespace) {
   for (std::size_t i = 0; i < plan.layer_count; ++i) layer_fds[i] = clone_mapped(plan.layers[i], user_namespace, false);
   split_upper();
   upper_fd = clone_mapped(upper_parent.c_str(), user_namespace, false);
-  for (std::size_t i = 0; i < plan.bind_count; ++i)
-    bind_fds[i] =
-        clone_mapped(plan.binds[i].source, plan.binds[i].id_mapped ? user_namespace : -1, plan.binds[i].recursive);
+  for (std::size_t i = 0; i < plan.bind_count; ++i) bind_fds[i] = clone_bind(plan.binds[i], user_namespace);
 }
 
 void make_stage() {

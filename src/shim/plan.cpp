@@ -64,7 +64,8 @@ const Keyword keywords[] = {
     {"bind", 2,
      [](const char* const* v) {
        require_room(plan.bind_count, "mounts", kMaxBinds);
-       plan.binds[plan.bind_count++] = {v[1], strchr(v[0], 'i') != nullptr, strchr(v[0], 'r') != nullptr};
+       plan.binds[plan.bind_count++] = {v[1], strchr(v[0], 'i') != nullptr, strchr(v[0], 'r') != nullptr,
+                                        strchr(v[0], 'o') != nullptr};
      }},
     {"cgroup", 1,
      [](const char* const* v) {

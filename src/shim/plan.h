@@ -16,6 +16,7 @@ struct Bind {
   const char* source;
   bool id_mapped;
   bool recursive;
+  bool read_only;
 };
 
 struct RlimitWish {

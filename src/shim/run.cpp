@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "clients.h"
 #include "exit_record.h"
 #include "gantry/runtime/shim_protocol.h"
+#include "launcher.h"
 #include "log.h"
 #include "mounts.h"
 #include "plan.h"
@@ -33,7 +33,7 @@ constexpr std::int64_t kDrainIdle = 1000;  // milliseconds a stream held by othe
 constexpr std::int64_t kDrainMost = 10000;
 
 enum Token : std::uint32_t { listener_token, signal_token, out_token, err_token, in_token, first_client_token };
-enum class Step { none, create, start, exec };  // what the OCI runtime is doing
+enum class Step { none, create, start, exec };  // what the launcher is doing
 
 Status status{.state = State::preparing};
 int epoll_fd = -1;
@@ -118,75 +118,18 @@ void pump(int which) {
   clients::send_chunk(which == 2 ? Message::err : Message::out, static_cast<std::size_t>(n));
 }
 
-void apply_limits() {
-  for (std::size_t i = 0; i < plan.limit_count; ++i) {
-    rlimit limit{plan.limits[i].soft, plan.limits[i].hard};
-    ::setrlimit(static_cast<__rlimit_resource_t>(plan.limits[i].resource), &limit);
+void begin(Step next) {
+  if (next == Step::start) {
+    streams::discard_pending();
+    pumping = true;
   }
-}
-
-void start_runtime(Step next, const char* const* argv, bool with_streams) {
   step = next;
-  step_pid = with_streams
-                 ? start_program(argv, streams::program_in, streams::program_out, streams::program_err, apply_limits)
-                 : start_program(argv, -1, -1, -1);
+  step_pid = next == Step::create ? launcher::create() : next == Step::start ? launcher::start() : launcher::exec();
   if (step_pid < 0) fail_errno("start", plan.crun);
 }
 
-void begin_create() {
-  const char* argv[] = {plan.crun,
-                        "--root",
-                        plan.crun_root,
-                        "--log",
-                        "file:crun.log",
-                        "--log-format",
-                        "json",
-                        "create",
-                        "--bundle",
-                        ".",
-                        "--pid-file",
-                        "pid",
-                        plan.tty ? "--console-socket" : plan.id,
-                        plan.tty ? "console.sock" : nullptr,
-                        plan.id,
-                        nullptr};
-  start_runtime(Step::create, argv, true);
-}
-
-void begin_exec() {
-  const char* argv[] = {plan.crun,
-                        "--root",
-                        plan.crun_root,
-                        "--log",
-                        "file:crun.log",
-                        "--log-format",
-                        "json",
-                        "exec",
-                        "--detach",
-                        "--process",
-                        "process.json",
-                        "--pid-file",
-                        "pid",
-                        plan.tty ? "--console-socket" : plan.id,
-                        plan.tty ? "console.sock" : nullptr,
-                        plan.id,
-                        nullptr};
-  start_runtime(Step::exec, argv, true);
-}
-
-void begin_start() {
-  streams::discard_pending();
-  pumping = true;
-  const char* argv[] = {plan.crun,      "--root", plan.crun_root, "--log", "file:crun.log",
-                        "--log-format", "json",   "start",        plan.id, nullptr};
-  start_runtime(Step::start, argv, false);
-}
-
-void read_pid() {
-  char text[32];
-  if (read_small(AT_FDCWD, "pid", text, sizeof text) <= 0) fail_errno("read", "the program's process id");
-  status.pid = static_cast<std::int32_t>(to_number(text));
-  if (status.pid <= 1) fail({.kind = "internal", .what = "the OCI runtime named no process"});
+void take_program() {
+  status.pid = launcher::program();
   for (unsigned i = 0; i < early_count; ++i)
     if (early[i].pid == status.pid) {
       program_ended = true;
@@ -200,7 +143,7 @@ void step_ended() {
   step_pid = -1;
   if (step_result != 0) fail({.kind = "launcher", .what = ""});
   if (ended != Step::start) {
-    read_pid();
+    take_program();
     streams::program_made();
   }
   pumping = ended != Step::create;
@@ -334,10 +277,10 @@ bool abandoned() { return plan.exec && status.state == State::created && step ==
 void clients::on_message(Message type, const char* data, std::size_t size) {
   switch (type) {
     case Message::start:
-      return step != Step::none ? void() : plan.exec ? begin_exec() : begin_start();
+      return step != Step::none ? void() : begin(plan.exec ? Step::exec : Step::start);
     case Message::input:
       input_waits = !streams::write_input(data, size);
-      return;
+      return hold_input(input_waits);
     case Message::close_input:
       return streams::close_input();
     case Message::resize: {
@@ -383,7 +326,7 @@ int run() {
     enter(State::created);
     clients::accept_all();
   } else {
-    begin_create();
+    begin(Step::create);
   }
   for (;;) {
     update_interest();

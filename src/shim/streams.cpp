@@ -22,10 +22,17 @@ int console_listener = -1;
 char pending[runtime::shim::kMaxPayload];
 std::size_t pending_size = 0;
 bool closing = false;
+bool broken = false;
 
 void close_fd(int& fd) {
   if (fd >= 0) ::close(fd);
   fd = -1;
+}
+
+// Nobody reads any more. A terminal's `in` is a second name of `out`, whose interest set would outlive it: kept open.
+void break_input() {
+  broken = true;
+  if (!plan.tty) close_fd(in);
 }
 
 // Owned by the program's user, so that it can open /dev/stdout again.
@@ -103,7 +110,7 @@ void discard_pending() {
 }
 
 bool write_input(const char* data, std::size_t size) {
-  if (in < 0 || closing || size > sizeof pending - pending_size) return true;
+  if (in < 0 || closing || broken || size > sizeof pending - pending_size) return true;
   memcpy(pending + pending_size, data, size);
   pending_size += size;
   return flush_input();
@@ -111,16 +118,16 @@ bool write_input(const char* data, std::size_t size) {
 
 bool flush_input() {
   std::size_t done = 0;
-  while (in >= 0 && done < pending_size) {
+  while (in >= 0 && !broken && done < pending_size) {
     ssize_t n = ::write(in, pending + done, pending_size - done);
     if (n > 0) done += static_cast<std::size_t>(n);
     if (n < 0 && errno == EAGAIN) break;
     if (n < 0 && errno != EINTR) {
-      close_fd(in);
+      break_input();
       break;
     }
   }
-  pending_size = in < 0 ? 0 : pending_size - done;
+  pending_size = in < 0 || broken ? 0 : pending_size - done;
   memmove(pending, pending + done, pending_size);
   if (pending_size > 0) return false;
   if (closing) close_fd(in);

@@ -68,17 +68,20 @@ TEST_F(Life, SameDirectoriesAgain) {
 
 TEST_F(Life, MissingCommand) {
   for (auto argv : std::vector<std::vector<std::string>>{{"nosuch"}, {"/bin/nosuch"}}) {
-    auto plan = plan_of(argv);
-    run([&]() -> task<> {
-      try {
-        co_await runtime_->create(plan);
-        ADD_FAILURE() << "created";
-      } catch (const Error& error) {
-        EXPECT_EQ(error.kind(), ErrorKind::not_found);
-        EXPECT_EQ(error.message(), argv[0] + ": no such command in the image");
-      }
-    });
-    EXPECT_FALSE(std::filesystem::exists(shim_directory(plan.id)));
+    for (bool init : {false, true}) {
+      auto plan = plan_of(argv);
+      plan.init = init;
+      run([&]() -> task<> {
+        try {
+          co_await runtime_->create(plan);
+          ADD_FAILURE() << "created";
+        } catch (const Error& error) {
+          EXPECT_EQ(error.kind(), ErrorKind::not_found);
+          EXPECT_EQ(error.message(), argv[0] + ": no such command in the image");
+        }
+      });
+      EXPECT_FALSE(std::filesystem::exists(shim_directory(plan.id)));
+    }
   }
 }
 
@@ -93,6 +96,12 @@ TEST_F(Life, CommandThatIsNotExecutable) {
       EXPECT_EQ(error.kind(), ErrorKind::invalid) << error.message();
     }
   });
+}
+
+TEST_F(Life, WorkingDirectoryThatIsNotThere) {
+  auto plan = shell("pwd");
+  plan.working_dir = "/srv/made";
+  EXPECT_EQ(output_of(plan), "/srv/made\n");
 }
 
 TEST_F(Life, MissingBindSourceNamesIt) {

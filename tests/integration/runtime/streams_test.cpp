@@ -52,6 +52,22 @@ TEST_F(Streams, InputIsNotLostBeforeTheProgramReads) {
   });
 }
 
+TEST_F(Streams, InputOfAClientThatHasLeftStillArrives) {
+  auto plan = shell("echo noise; sleep 0.5; echo noise; wc -c");
+  plan.open_stdin = true;
+  run([&]() -> task<> {
+    co_await runtime_->create(plan);
+    auto session = co_await runtime_->attach(plan.id);
+    co_await runtime_->start(plan.id);
+    co_await session->write(std::string(150'000, 'x'));
+    co_await session->close_input();
+    session.reset();
+    EXPECT_EQ((co_await runtime_->wait(plan.id)).status.code, 0);
+    co_await runtime_->remove(plan.id);
+  });
+  EXPECT_EQ(log_of(plan), "noise\nnoise\n150000\n");
+}
+
 TEST_F(Streams, Terminal) {
   auto plan = shell("read x; stty size; echo got $x; test -t 1 && exit 4");
   plan.tty = plan.open_stdin = true;

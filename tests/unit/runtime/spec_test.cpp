@@ -131,7 +131,7 @@ TEST(Spec, RefusesUnknownNames) {
   EXPECT_THROW(spec_of(plan), Error);
   plan = basic();
   plan.rlimits = {{.name = "RLIMIT_SKY", .soft = 1, .hard = 1}};
-  EXPECT_THROW(spec_of(plan), Error);
+  EXPECT_THROW(effective_limits(plan, true), Error);
 }
 
 TEST(Spec, LimitsAreLoweredNotRefused) {

@@ -1,0 +1,72 @@
+#include <sstream>
+
+#include "exec.h"
+#include "gantry/base/json.h"
+#include "plan_file.h"
+#include "runtime_impl.h"
+#include "session.h"
+#include "shim_process.h"
+#include "spec.h"
+
+namespace gantry::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The first line of uid_map: inside, host, count. The host's own namespace maps everything onto itself.
+std::optional<IdRange> user_namespace_of(pid_t pid) {
+  std::istringstream text(read_file("/proc/" + std::to_string(pid) + "/uid_map"));
+  std::uint64_t inside = 0, host = 0, size = 0;
+  text >> inside >> host >> size;
+  if (host == 0) return std::nullopt;
+  return IdRange{.host = static_cast<std::uint32_t>(host), .size = static_cast<std::uint32_t>(size)};
+}
+
+}  // namespace
+
+void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, const fs::path& directory,
+                                 pid_t pid) const {
+  auto user_namespace = user_namespace_of(pid);
+  auto text = exec_plan(id, plan, config, user_namespace);
+  make_directories(directory, 0700);
+  write_file(directory / "process.json", json::to_text(make_exec_process(plan, user_namespace.has_value())));
+  write_file(directory / "plan", text);
+}
+
+task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) {
+  auto container = impl_->require(id);
+  if (!container->link || !container->link->reached(shim::State::running) ||
+      container->link->reached(shim::State::exited))
+    throw Error(ErrorKind::conflict, "exec in container " + short_id(id) + ": it is not running", "start it first");
+  auto directory = impl_->paths.execs(id) / random_hex(12);
+  auto prepare = [impl = impl_.get(), id, plan, directory, pid = container->link->status().pid] {
+    impl->prepare_exec(id, plan, directory, pid);
+  };
+  co_await impl_->pool.run(prepare);
+  std::exception_ptr failure;
+  std::unique_ptr<ExecProcess> process;
+  std::shared_ptr<ShimLink> link;
+  try {
+    link = co_await impl_->launch(directory);
+    auto session = co_await open_session(directory);
+    co_await link->require(shim::State::created);
+    link->tell(shim::Message::start);
+    co_await with_timeout("exec in container " + short_id(id), kStepLimit, link->require(shim::State::running));
+    process = make_exec_process(link, std::move(session), directory);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    if (link) link->close();
+    auto clear = [directory] {
+      kill_shim(directory);
+      remove_tree(directory);
+    };
+    co_await impl_->pool.run(clear);
+    std::rethrow_exception(failure);
+  }
+  co_return process;
+}
+
+}  // namespace gantry::runtime

@@ -1,0 +1,99 @@
+#include "runtime_impl.h"
+
+#include <sys/stat.h>
+
+#include "gantry/base/json.h"
+#include "plan_file.h"
+#include "shim_process.h"
+#include "spec.h"
+
+namespace gantry::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto kShimEndLimit = std::chrono::seconds(15);
+
+// The container's "/": readable by all whatever the daemon's umask is. One that is there keeps what the container made
+// of it.
+void make_root_directory(const fs::path& upper) {
+  if (fs::exists(upper)) return;
+  make_directories(upper, 0755);
+  if (::chmod(upper.c_str(), 0755) < 0) throw_errno("set the permissions of " + upper.string());
+}
+
+}  // namespace
+
+void Runtime::Impl::require_free(const ContainerId& id) const {
+  require_valid_name("container id", id.str());  // it is a file name here
+  if (containers.contains(id) || fs::exists(paths.container(id)))
+    throw Error(ErrorKind::conflict, "container " + short_id(id) + " already has a shim", "remove it first");
+}
+
+void Runtime::Impl::prepare(const Plan& plan) const {
+  auto directory = paths.container(plan.id);
+  SpecContext context{.cgroups_path = cgroups.path_of(plan.id), .limits = effective_limits(plan, may_raise_limits())};
+  auto spec = make_spec(plan, context);
+  auto shim_plan = container_plan(plan, config, cgroups.directories(plan.id), context.limits);
+  make_directories(plan.state_dir, 0700);
+  make_root_directory(plan.upper);
+  make_directories(plan.work, 0755);
+  make_directories(directory, 0700);
+  write_file(directory / "config.json", json::to_text(spec));
+  write_file(directory / "plan", shim_plan);
+  remove_tree(plan.state_dir / "exit.json");  // of the run before
+}
+
+// The connection is made before the shim runs, so that not even an immediate failure of it is missed.
+task<std::shared_ptr<ShimLink>> Runtime::Impl::launch(fs::path directory) {
+  auto listener = std::make_shared<Fd>(listen_in(directory));
+  auto link = std::make_shared<ShimLink>(executor, directory);
+  auto start = [shim = config.shim, directory, listener] { return start_shim(shim, directory, *listener); };
+  Fd process = co_await pool.run(start);
+  link->begin(std::move(process));
+  co_return link;
+}
+
+task<std::shared_ptr<ShimLink>> Runtime::Impl::find_shim(ContainerId id) const {
+  std::shared_ptr<ShimLink> link;
+  try {
+    link = std::make_shared<ShimLink>(executor, paths.container(id));
+  } catch (const Error&) {
+    co_return nullptr;  // nothing listens there
+  }
+  link->begin(Fd());
+  co_return link;
+}
+
+// The shim ends by itself when its container has; one that does not is killed, and the kernel releases what it held.
+task<> Runtime::Impl::end_shim(ContainerId id) {
+  auto container = find(id);
+  std::shared_ptr<ShimLink> link;
+  if (container) link = container->link;
+  if (!link) link = co_await find_shim(id);
+  if (!link || link->gone()) co_return;
+  bool timed_out = false;
+  try {
+    co_await with_timeout("end of shim", kShimEndLimit, link->until_gone());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::timeout) throw;
+    timed_out = true;
+  }
+  if (timed_out) {
+    link->kill();
+    co_await with_timeout("end of killed shim", kShimEndLimit, link->until_gone());
+  }
+}
+
+void Runtime::Impl::clear(const ContainerId& id) const {
+  auto directory = paths.container(id);
+  std::error_code ignored;
+  kill_shim(directory);
+  for (const auto& exec : fs::directory_iterator(paths.execs(id), ignored)) kill_shim(exec.path());
+  cgroups.remove(id);
+  remove_tree(paths.launcher_state(id));
+  remove_tree(directory);
+}
+
+}  // namespace gantry::runtime

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <unordered_map>
+
+#include "cgroup.h"
+#include "gantry/base/files.h"
+#include "gantry/runtime/runtime.h"
+#include "paths.h"
+#include "shim_link.h"
+
+namespace gantry::runtime {
+
+struct Container {
+  std::shared_ptr<ShimLink> link;  ///< null: adopted after its end
+  std::filesystem::path state_dir;
+  std::optional<ExitRecord> exit;
+};
+
+inline constexpr auto kStepLimit = std::chrono::seconds(60);
+
+struct Runtime::Impl {
+  Impl(asio::any_io_executor on, WorkerPool& workers, Config given)
+      : executor(std::move(on)),
+        pool(workers),
+        config(std::move(given)),
+        paths(config.run_dir),
+        cgroups(config.instance, read_file("/proc/self/mounts")) {
+    for (const auto& directory : {config.run_dir, paths.containers(), paths.launcher_root()})
+      make_directories(directory, 0700);
+  }
+
+  std::shared_ptr<Container> find(const ContainerId& id) const {
+    auto found = containers.find(id);
+    return found == containers.end() ? nullptr : found->second;
+  }
+  std::shared_ptr<Container> require(const ContainerId& id) const {
+    auto container = find(id);
+    if (!container) throw not_running(id);
+    return container;
+  }
+  /// Its shim, while it has one.
+  std::shared_ptr<ShimLink> require_link(const ContainerId& id) const {
+    auto container = require(id);
+    if (!container->link || container->link->gone()) throw not_running(id);
+    return container->link;
+  }
+  static Error not_running(const ContainerId& id) {
+    return Error(ErrorKind::conflict, "container " + short_id(id) + " is not running", "start it first");
+  }
+
+  /// Error (conflict) when a container of this id is there.
+  void require_free(const ContainerId& id) const;
+  /// Bundle and plan on disk.
+  void prepare(const Plan& plan) const;
+  void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory,
+                    pid_t pid) const;
+  /// Starts the shim of a prepared directory.
+  task<std::shared_ptr<ShimLink>> launch(std::filesystem::path directory);
+  /// The shim that listens there, or none.
+  task<std::shared_ptr<ShimLink>> find_shim(ContainerId id) const;
+  /// Waits for the end of the shim of a container whose processes are dead; kills one that does not end.
+  task<> end_shim(ContainerId id);
+  /// Whatever is left: shims, control group, directories.
+  void clear(const ContainerId& id) const;
+
+  asio::any_io_executor executor;
+  WorkerPool& pool;
+  Config config;
+  Paths paths;
+  CgroupTree cgroups;
+  std::unordered_map<ContainerId, std::shared_ptr<Container>> containers;
+};
+
+}  // namespace gantry::runtime
