@@ -32,10 +32,12 @@ bool Findings::is_new(const Place& place, const std::string& message) {
 
 void Findings::invalid(const Place& place, std::string message) {
   only_unsupported_ = false;
-  unsupported(place, std::move(message));
+  add(place, std::move(message));
 }
 
-void Findings::unsupported(const Place& place, std::string message) {
+void Findings::unsupported(const Place& place, std::string message) { add(place, std::move(message)); }
+
+void Findings::add(const Place& place, std::string message) {
   if (is_full()) {
     ++dropped_;
   } else if (is_new(place, message)) {

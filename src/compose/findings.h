@@ -46,6 +46,7 @@ class Findings {
   std::vector<Finding> take_warnings() { return std::move(warnings_); }
 
  private:
+  void add(const Place& place, std::string message);
   bool is_new(const Place& place, const std::string& message);
 
   std::vector<Finding> errors_;
