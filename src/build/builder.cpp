@@ -17,8 +17,8 @@ namespace {
 
 // Everything that goes wrong in a step says which one, and where it stands.
 Error at_step(const Error& error, const PlannedStep& step, int count) {
-  auto message = "step " + std::to_string(step.number) + "/" + std::to_string(count) + " (" + step.text + "): " +
-                 error.message();
+  auto message =
+      "step " + std::to_string(step.number) + "/" + std::to_string(count) + " (" + step.text + "): " + error.message();
   auto findings = error.findings();
   if (findings.empty()) findings.push_back({step.place, error.message()});
   auto fix = error.fix();
@@ -50,7 +50,9 @@ Builder::Builder(WorkerPool& pool, store::Database& database, image::ImageStore&
 Builder::~Builder() = default;
 
 void Builder::recover() {
-  for (const auto& entry : fs::directory_iterator(impl_->scratch)) remove_tree(entry.path());
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(impl_->scratch)) left.push_back(entry.path());
+  for (const auto& path : left) remove_tree(path);
 }
 
 task<> Builder::Impl::run_step(std::shared_ptr<Session> session, const PlannedStage* stage, const PlannedStep* step,
@@ -110,8 +112,8 @@ task<image::ImageInfo> Builder::Impl::run(std::shared_ptr<Session> session, Step
 }
 
 task<image::ImageInfo> Builder::build(fs::path context, Options options, StepSink sink) {
-  auto session = std::make_shared<Session>(impl_->images, impl_->cache, impl_->scratch, std::move(context),
-                                           std::move(options));
+  auto session =
+      std::make_shared<Session>(impl_->images, impl_->cache, impl_->scratch, std::move(context), std::move(options));
   std::exception_ptr failure;
   std::optional<image::ImageInfo> info;
   try {

@@ -7,7 +7,8 @@
 namespace gantry::build {
 
 store::Schema schema() {
-  return {"build", {"CREATE TABLE build_cache (key TEXT PRIMARY KEY, diff_id TEXT NOT NULL, used TEXT NOT NULL) STRICT;"}};
+  return {"build",
+          {"CREATE TABLE build_cache (key TEXT PRIMARY KEY, diff_id TEXT NOT NULL, used TEXT NOT NULL) STRICT;"}};
 }
 
 std::optional<std::string> LayerCache::find(const std::string& key, image::ImageStore::Lease& lease) {

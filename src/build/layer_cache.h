@@ -9,8 +9,8 @@
 
 namespace gantry::build {
 
-/// Which layer a step made, by everything the step depends on. Only remembers: the layers are the image store's, and one
-/// that was removed there is a miss.
+/// Which layer a step made, by everything the step depends on. Only remembers: the layers are the image store's, and
+/// one that was removed there is a miss.
 class LayerCache {
  public:
   LayerCache(store::Database& database, image::ImageStore& images) : database_(database), images_(images) {}

@@ -126,7 +126,8 @@ std::vector<fs::path> Session::paths_of(const std::vector<std::string>& diff_ids
 Session::Progress& Session::progress_of(const PlannedStage& stage) {
   auto [found, fresh] = progress_.try_emplace(stage.index);
   if (!fresh) return found->second;
-  found->second = stage.base_stage ? progress_.at(*stage.base_stage) : Progress{stage.base_layers, stage.config.history};
+  found->second =
+      stage.base_stage ? progress_.at(*stage.base_stage) : Progress{stage.base_layers, stage.config.history};
   return found->second;
 }
 
@@ -251,8 +252,13 @@ Session::Prepared Session::begin_run(const PlannedStage& stage, const PlannedSte
   const auto& run = *step.run;
   auto layers = progress_of(stage).layers;
   Prepared out;
-  out.key = key_of(layers, "run").add(run.argv).add(run.script).add(run.key_environment).add(run.user)
-                .add(run.working_dir).finish();
+  out.key = key_of(layers, "run")
+                .add(run.argv)
+                .add(run.script)
+                .add(run.key_environment)
+                .add(run.user)
+                .add(run.working_dir)
+                .finish();
   out.cached = from_cache(stage, step, out.key);
   if (out.cached) return out;
   work_ = new_work(layers);

@@ -45,8 +45,8 @@ class Session {
   /// Why a RUN step failed.
   Error command_failure(int code) const;
 
-  /// Removes what the steps have left. After a failure for want of space also the layers that this build made: they would
-  /// only have been cache. Never throws.
+  /// Removes what the steps have left. After a failure for want of space also the layers that this build made: they
+  /// would only have been cache. Never throws.
   void discard(const Error* failure) noexcept;
 
  private:

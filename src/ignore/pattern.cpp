@@ -55,7 +55,8 @@ bool Pattern::has_wildcards(std::string_view text) {
   return false;
 }
 
-Pattern::Pattern(std::string_view source) : text_(source) {
+Pattern::Pattern(std::string_view source)
+    : text_(source), plain_(source.find_first_of("*?[\\") == std::string_view::npos) {
   auto text = decode(source);
   for (std::size_t i = 0; i < text.size(); ++i) {
     char32_t c = text[i];
@@ -157,6 +158,7 @@ void Pattern::step(const Token& token, std::size_t index, char32_t c, std::vecto
 }
 
 bool Pattern::matches(std::string_view path) const {
+  if (plain_) return path == text_;
   std::vector<bool> states(tokens_.size() + 1), next(tokens_.size() + 1);
   add_states(states, 0);
   for (char32_t c : decode(path)) {

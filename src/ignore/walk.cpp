@@ -35,7 +35,8 @@ std::vector<std::string> names_in(const Fd& directory, const std::string& shown)
 
 class Walk {
  public:
-  Walk(const std::filesystem::path& root, const IgnoreFile& rules, const std::function<void(const ContextEntry&)>& visit)
+  Walk(const std::filesystem::path& root, const IgnoreFile& rules,
+       const std::function<void(const ContextEntry&)>& visit)
       : root_(root), rules_(rules), visit_(visit) {}
 
   void run() {
@@ -49,7 +50,8 @@ class Walk {
     for (const auto& name : names_in(directory, (root_ / prefix).string())) {
       ContextEntry entry{prefix.empty() ? name : prefix + "/" + name, {}};
       std::string shown = (root_ / entry.path).string();
-      if (::fstatat(directory.get(), name.c_str(), &entry.status, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("stat " + shown);
+      if (::fstatat(directory.get(), name.c_str(), &entry.status, AT_SYMLINK_NOFOLLOW) != 0)
+        throw_errno("stat " + shown);
       bool excluded = rules_.excludes(entry.path);
       bool is_directory = S_ISDIR(entry.status.st_mode);
       if (!excluded) {

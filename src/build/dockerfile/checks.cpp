@@ -57,15 +57,16 @@ class Checker {
   // Every variable set and not empty: what fails now fails whatever the values.
   void syntax_of(const Word& word) {
     try {
-      expand_word(word.text, [](std::string_view) { return std::optional<std::string>("x"); }, escape_);
+      expand_word(
+          word.text, [](std::string_view) { return std::optional<std::string>("x"); }, escape_);
     } catch (const Error& error) {
       report(word.place, error.message());
     }
   }
 
   void syntax() {
-    static constexpr std::array kExpanded = {Keyword::from, Keyword::copy,   Keyword::add,    Keyword::workdir,   Keyword::user,
-                                             Keyword::expose, Keyword::volume, Keyword::stopsignal};
+    static constexpr std::array kExpanded = {Keyword::from, Keyword::copy,   Keyword::add,    Keyword::workdir,
+                                             Keyword::user, Keyword::expose, Keyword::volume, Keyword::stopsignal};
     if (std::find(kExpanded.begin(), kExpanded.end(), in_.keyword) != kExpanded.end())
       for (const auto& word : in_.words) syntax_of(word);
     for (const auto& pair : in_.pairs) {
@@ -80,18 +81,17 @@ class Checker {
     if (in_.words.size() == 1) return;
     std::string as = in_.words[1].text;
     for (char& c : as) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (as != "as" || in_.words.size() != 3)
-      report(in_.words[1].place, "FROM takes IMAGE, or IMAGE AS NAME");
+    if (as != "as" || in_.words.size() != 3) report(in_.words[1].place, "FROM takes IMAGE, or IMAGE AS NAME");
   }
 
   void names() {
     for (const auto& pair : in_.pairs)
-      if (pair.key.text.empty() || pair.key.text.find_first_of("\"' ") == 0) report(pair.key.place, "the name is empty");
+      if (pair.key.text.empty() || pair.key.text.find_first_of("\"' ") == 0)
+        report(pair.key.place, "the name is empty");
   }
 
   void run_flags() {
-    for (const auto& flag : in_.flags)
-      report(flag.place, "RUN --" + flag.name + " is not supported yet");
+    for (const auto& flag : in_.flags) report(flag.place, "RUN --" + flag.name + " is not supported yet");
   }
 
   void boolean(const Flag& flag) {
@@ -101,9 +101,11 @@ class Checker {
   }
 
   void copy_flag(const Flag& flag) {
-    static constexpr std::array<std::string_view, 5> kLater = {"parents", "exclude", "keep-git-dir", "checksum", "unpack"};
+    static constexpr std::array<std::string_view, 5> kLater = {"parents", "exclude", "keep-git-dir", "checksum",
+                                                               "unpack"};
     bool later = std::find(kLater.begin(), kLater.end(), flag.name) != kLater.end();
-    if (later) return report(flag.place, std::string(name_of(in_.keyword)) + " --" + flag.name + " is not supported yet");
+    if (later)
+      return report(flag.place, std::string(name_of(in_.keyword)) + " --" + flag.name + " is not supported yet");
     if (flag.name == "link") return boolean(flag);
     if (flag.value.text.empty()) return report(flag.place, "--" + flag.name + " needs a value");
     if (flag.name == "from" && has_variable(flag.value.text))
@@ -128,8 +130,8 @@ class Checker {
     const auto& destination = in_.words.back();
     if (many && !has_variable(destination.text) && !destination.text.ends_with('/') && destination.text != "." &&
         !destination.text.ends_with("/.") && destination.text != "..")
-      report(destination.place, "with several sources the destination \"" + destination.text +
-                                    "\" must be a directory and end in \"/\"");
+      report(destination.place,
+             "with several sources the destination \"" + destination.text + "\" must be a directory and end in \"/\"");
   }
 
   void ports() {
@@ -208,9 +210,9 @@ void check_instruction(const Instruction& instruction, char escape, std::vector<
 
 bool is_signal(std::string_view text) {
   static constexpr std::array<std::string_view, 33> kNames = {
-      "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT",   "IOT",  "BUS",  "FPE",  "KILL", "USR1",
-      "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CLD",  "CONT", "STOP", "TSTP",
-      "TTIN", "TTOU", "URG",  "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS"};
+      "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT",   "IOT",  "BUS",   "FPE",  "KILL", "USR1",
+      "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CLD",   "CONT", "STOP", "TSTP",
+      "TTIN", "TTOU", "URG",  "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS"};
   if (auto number = number_in(text, 64)) return *number > 0;
   std::string name(text);
   for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

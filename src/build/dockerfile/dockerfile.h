@@ -13,8 +13,24 @@
 namespace gantry::build {
 
 enum class Keyword {
-  from, arg, env, label, run, copy, add, workdir, user, expose, volume, cmd, entrypoint, healthcheck, stopsignal, shell,
-  onbuild, maintainer
+  from,
+  arg,
+  env,
+  label,
+  run,
+  copy,
+  add,
+  workdir,
+  user,
+  expose,
+  volume,
+  cmd,
+  entrypoint,
+  healthcheck,
+  stopsignal,
+  shell,
+  onbuild,
+  maintainer
 };
 
 struct Word {
@@ -62,7 +78,7 @@ struct Dockerfile {
   char escape = '\\';
   std::vector<Instruction> globals;  ///< ARG before the first FROM
   std::vector<Stage> stages;
-  std::vector<std::string> notes;    ///< what was accepted but has no effect
+  std::vector<std::string> notes;  ///< what was accepted but has no effect
 
   /// The stage of this name or number; nullopt when there is none.
   std::optional<std::size_t> find_stage(std::string_view name_or_number) const;

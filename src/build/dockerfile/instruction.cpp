@@ -43,18 +43,33 @@ const std::vector<Grammar>& grammars() {
       {Keyword::env, "ENV", Shape::pairs, 1, kMany, {}, "ENV NAME=VALUE ..."},
       {Keyword::label, "LABEL", Shape::pairs, 1, kMany, {}, "LABEL NAME=VALUE ..."},
       {Keyword::run, "RUN", Shape::command, 1, kMany, {"mount", "network", "security"}, "RUN COMMAND"},
-      {Keyword::copy, "COPY", Shape::words_or_json, 2, kMany,
-       {"from", "chown", "chmod", "link", "parents", "exclude"}, "COPY SOURCE... DESTINATION"},
-      {Keyword::add, "ADD", Shape::words_or_json, 2, kMany,
-       {"chown", "chmod", "link", "keep-git-dir", "checksum", "unpack", "exclude"}, "ADD SOURCE... DESTINATION"},
+      {Keyword::copy,
+       "COPY",
+       Shape::words_or_json,
+       2,
+       kMany,
+       {"from", "chown", "chmod", "link", "parents", "exclude"},
+       "COPY SOURCE... DESTINATION"},
+      {Keyword::add,
+       "ADD",
+       Shape::words_or_json,
+       2,
+       kMany,
+       {"chown", "chmod", "link", "keep-git-dir", "checksum", "unpack", "exclude"},
+       "ADD SOURCE... DESTINATION"},
       {Keyword::workdir, "WORKDIR", Shape::text, 1, kMany, {}, "WORKDIR PATH"},
       {Keyword::user, "USER", Shape::text, 1, 1, {}, "USER NAME[:GROUP]"},
       {Keyword::expose, "EXPOSE", Shape::words, 1, kMany, {}, "EXPOSE PORT[/PROTOCOL] ..."},
       {Keyword::volume, "VOLUME", Shape::words_or_json, 1, kMany, {}, "VOLUME PATH ..."},
       {Keyword::cmd, "CMD", Shape::command, 0, kMany, {}, "CMD [\"PROGRAM\", \"ARGUMENT\"]"},
       {Keyword::entrypoint, "ENTRYPOINT", Shape::command, 0, kMany, {}, "ENTRYPOINT [\"PROGRAM\", \"ARGUMENT\"]"},
-      {Keyword::healthcheck, "HEALTHCHECK", Shape::command, 1, kMany,
-       {"interval", "timeout", "start-period", "start-interval", "retries"}, "HEALTHCHECK [OPTIONS] CMD COMMAND, or NONE"},
+      {Keyword::healthcheck,
+       "HEALTHCHECK",
+       Shape::command,
+       1,
+       kMany,
+       {"interval", "timeout", "start-period", "start-interval", "retries"},
+       "HEALTHCHECK [OPTIONS] CMD COMMAND, or NONE"},
       {Keyword::stopsignal, "STOPSIGNAL", Shape::text, 1, 1, {}, "STOPSIGNAL SIGNAL"},
       {Keyword::shell, "SHELL", Shape::json_only, 1, kMany, {}, "SHELL [\"PROGRAM\", \"ARGUMENT\"]"},
       {Keyword::onbuild, "ONBUILD", Shape::trigger, 1, kMany, {}, "ONBUILD INSTRUCTION"},
@@ -140,12 +155,13 @@ class Parser {
     if (flag.has_value) flag.value = {word.text.substr(equals + 1), line_.place(word.offset + equals + 1)};
     const auto& known = grammar_->flags;
     if (std::find(known.begin(), known.end(), flag.name) == known.end()) {
-      report(word.offset, std::string(grammar_->name) + " has no flag \"--" + flag.name + "\"" +
-                              suggestion(flag.name, known));
+      report(word.offset,
+             std::string(grammar_->name) + " has no flag \"--" + flag.name + "\"" + suggestion(flag.name, known));
       return;
     }
     bool repeatable = flag.name == "mount" || flag.name == "exclude";
-    if (!repeatable && out_.flag(flag.name) != nullptr) report(word.offset, "flag \"--" + flag.name + "\" is given twice");
+    if (!repeatable && out_.flag(flag.name) != nullptr)
+      report(word.offset, "flag \"--" + flag.name + "\" is given twice");
     out_.flags.push_back(std::move(flag));
   }
 
@@ -185,8 +201,8 @@ class Parser {
 
   void require_count() {
     if (out_.words.size() < grammar_->least) {
-      report(0, std::string(grammar_->name) + " needs " + (grammar_->least == 1 ? "an argument" : "two arguments or more") +
-                    ": " + usage());
+      report(0, std::string(grammar_->name) + " needs " +
+                    (grammar_->least == 1 ? "an argument" : "two arguments or more") + ": " + usage());
     } else if (out_.words.size() > grammar_->most) {
       report_at(out_.words[grammar_->most].place, std::string(grammar_->name) + " takes no more arguments: " + usage());
     }
@@ -232,8 +248,8 @@ class Parser {
     const auto& name = words.front();
     if (words.size() < 2) return report(name.offset, "\"" + name.text + "\" has no value: " + usage());
     auto value = words[1].offset;
-    out_.pairs.push_back({{name.text, line_.place(name.offset)},
-                          Word{out_.rest.text.substr(value - at_), line_.place(value)}});
+    out_.pairs.push_back(
+        {{name.text, line_.place(name.offset)}, Word{out_.rest.text.substr(value - at_), line_.place(value)}});
   }
 
   void read_declarations() {
@@ -252,7 +268,9 @@ class Parser {
   }
 
   void report(std::size_t offset, std::string message) { report_at(line_.place(offset), std::move(message)); }
-  void report_at(SourcePlace place, std::string message) { findings_.push_back({std::move(place), std::move(message)}); }
+  void report_at(SourcePlace place, std::string message) {
+    findings_.push_back({std::move(place), std::move(message)});
+  }
 
   const LogicalLine& line_;
   const std::string& text_;

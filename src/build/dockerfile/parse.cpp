@@ -17,7 +17,9 @@ std::string lower(std::string_view text) {
 }
 
 bool is_stage_name(std::string_view name) {
-  auto allowed = [](unsigned char c) { return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '-' || c == '_' || c == '.'; };
+  auto allowed = [](unsigned char c) {
+    return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '-' || c == '_' || c == '.';
+  };
   return !name.empty() && std::islower(static_cast<unsigned char>(name[0])) != 0 &&
          std::all_of(name.begin(), name.end(), allowed);
 }
@@ -58,8 +60,8 @@ class FileParser {
     } else if (instruction->keyword == Keyword::arg) {
       out_.globals.push_back(std::move(*instruction));
     } else if (!saw_from_) {
-      findings_.push_back({instruction->place, std::string(name_of(instruction->keyword)) +
-                                                   " stands before the first FROM; only ARG may"});
+      findings_.push_back({instruction->place,
+                           std::string(name_of(instruction->keyword)) + " stands before the first FROM; only ARG may"});
     }
   }
 
@@ -78,8 +80,9 @@ class FileParser {
     auto earlier = std::find_if(out_.stages.begin(), out_.stages.end(),
                                 [&](const Stage& other) { return other.name == stage.name; });
     if (!is_stage_name(stage.name)) {
-      findings_.push_back({word.place, "stage name \"" + word.text + "\" must start with a letter and hold letters, "
-                                       "digits, \"-\", \"_\" and \".\" only"});
+      findings_.push_back({word.place, "stage name \"" + word.text +
+                                           "\" must start with a letter and hold letters, "
+                                           "digits, \"-\", \"_\" and \".\" only"});
     } else if (earlier != out_.stages.end()) {
       findings_.push_back({word.place, "stage name \"" + word.text + "\" is taken by the stage in line " +
                                            std::to_string(earlier->place.line)});

@@ -156,8 +156,8 @@ class Reader {
       auto heredoc = heredoc_in(word.text);
       if (!heredoc) continue;
       if (!read_heredoc_body(*heredoc))
-        findings_.push_back({line.place(word.offset), "here-document \"" + heredoc->name + "\" is not ended by a line \"" +
-                                                          heredoc->name + "\""});
+        findings_.push_back({line.place(word.offset), "here-document \"" + heredoc->name +
+                                                          "\" is not ended by a line \"" + heredoc->name + "\""});
       line.heredocs.push_back(std::move(*heredoc));
     }
   }
@@ -196,9 +196,7 @@ class Reader {
   }
 
   int number() const { return static_cast<int>(at_) + 1; }
-  void report(int column, std::string message) {
-    findings_.push_back({{file_, number(), column}, std::move(message)});
-  }
+  void report(int column, std::string message) { findings_.push_back({{file_, number(), column}, std::move(message)}); }
 
   std::vector<std::string_view> lines_;
   std::string file_;

@@ -31,7 +31,9 @@ std::string plain(const std::string& text) {
 class PatternSearch {
  public:
   PatternSearch(const TreeView& view, const std::string& pattern)
-      : view_(view), pattern_(pattern), segments_(components_of(pattern)),
+      : view_(view),
+        pattern_(pattern),
+        segments_(components_of(pattern)),
         deep_(pattern.find("**") != std::string::npos) {}
 
   std::vector<std::string> run() {
@@ -75,7 +77,8 @@ void hash_content(KeyBuilder& key, const Node& node) {
 
 class TreeHash {
  public:
-  TreeHash(KeyBuilder& key, const TreeView& view, bool with_owners) : key_(key), view_(view), with_owners_(with_owners) {}
+  TreeHash(KeyBuilder& key, const TreeView& view, bool with_owners)
+      : key_(key), view_(view), with_owners_(with_owners) {}
 
   void add(const Node& node, const std::string& path, const std::string& name, bool with_mode) {
     key_.add(name);

@@ -23,7 +23,12 @@ class Copying {
  public:
   Copying(const CopyPlan& plan, const TreeView& source, const TreeView& target, const std::filesystem::path& upper,
           std::filesystem::path scratch, const Look& look)
-      : plan_(plan), source_(source), target_(target), upper_(upper), look_(look), writer_(upper, target, look),
+      : plan_(plan),
+        source_(source),
+        target_(target),
+        upper_(upper),
+        look_(look),
+        writer_(upper, target, look),
         scratch_(std::move(scratch)) {}
 
   void run(const std::vector<SourceMatch>& matches) {

@@ -34,8 +34,8 @@ void remove_script(const std::filesystem::path& upper) {
 }
 
 void remove_mount_points(const std::filesystem::path& upper, const TreeView* below) {
-  static constexpr std::array<const char*, 7> kPoints = {"etc/resolv.conf", "etc/hosts", "etc/hostname", "etc",
-                                                         "proc",            "sys",       "dev"};
+  static constexpr std::array<const char*, 7> kPoints = {
+      "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc", "proc", "sys", "dev"};
   TreeView view({upper});
   for (std::string path : kPoints) {
     // Without following links: "etc" itself may be one that the step made.

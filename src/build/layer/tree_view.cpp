@@ -150,7 +150,8 @@ TreeView::Resolved TreeView::resolve(std::string_view path, bool follow_last) co
       above.push_back(std::move(*found));
       continue;
     }
-    if (++links > kMostLinks) throw Error(ErrorKind::invalid, "\"" + std::string(path) + "\" leads through too many links");
+    if (++links > kMostLinks)
+      throw Error(ErrorKind::invalid, "\"" + std::string(path) + "\" leads through too many links");
     auto target = read_link(*found);
     out.path.pop_back();
     if (target.starts_with('/')) above.resize(1), out.path.clear();

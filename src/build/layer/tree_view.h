@@ -21,9 +21,9 @@ namespace gantry::build {
 /// Something that is there. Holds descriptors.
 struct Node {
   struct ::stat status {};
-  Fd fd;                       ///< O_PATH; of a directory: the uppermost one
-  std::vector<Fd> below;       ///< of a directory: the lower ones that are merged into it
-  bool upper = false;          ///< it is in the uppermost layer itself
+  Fd fd;                  ///< O_PATH; of a directory: the uppermost one
+  std::vector<Fd> below;  ///< of a directory: the lower ones that are merged into it
+  bool upper = false;     ///< it is in the uppermost layer itself
   bool is_directory() const { return S_ISDIR(status.st_mode); }
   bool is_link() const { return S_ISLNK(status.st_mode); }
 };

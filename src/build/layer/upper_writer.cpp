@@ -167,7 +167,8 @@ void UpperWriter::copy_file(const Node& node, const Fd& parent, const std::strin
 void UpperWriter::dress(const Fd& parent, const std::string& name, const Node& node) {
   auto owner = look_.owner.value_or(oci::Owner{node.status.st_uid, node.status.st_gid});
   const char* raw = name.c_str();
-  if (::fchownat(parent.get(), raw, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0) throw_errno("set the owner of " + name);
+  if (::fchownat(parent.get(), raw, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+    throw_errno("set the owner of " + name);
   if (!node.is_link()) {
     if (::fchmodat(parent.get(), raw, look_.mode.value_or(node.status.st_mode & 07777), 0) < 0)
       throw_errno("set the mode of " + name);

@@ -17,9 +17,9 @@ namespace gantry::build {
 /// How what is copied will look; what is not set stays as it is in the source.
 struct Look {
   std::optional<oci::Owner> owner;
-  std::optional<unsigned> mode;        ///< of files and directories
-  oci::Owner parent_owner;             ///< of directories made on the way to the destination
-  std::optional<std::int64_t> time;    ///< seconds, of directories made
+  std::optional<unsigned> mode;      ///< of files and directories
+  oci::Owner parent_owner;           ///< of directories made on the way to the destination
+  std::optional<std::int64_t> time;  ///< seconds, of directories made
 };
 
 /// Writes files into an upper directory, so that it becomes a layer over `view` (whose uppermost directory it is).
@@ -33,7 +33,8 @@ class UpperWriter {
   void make_directory(const std::vector<std::string>& path);
   /// Copies a node with everything below it to `path`; directories are merged. Error conflict when a file and a
   /// directory meet.
-  void copy(const TreeView& source, const Node& node, const std::string& source_path, const std::vector<std::string>& path);
+  void copy(const TreeView& source, const Node& node, const std::string& source_path,
+            const std::vector<std::string>& path);
   /// The content of a directory into the directory `path`.
   void copy_children(const TreeView& source, const Node& directory, const std::string& source_path,
                      const std::vector<std::string>& path);

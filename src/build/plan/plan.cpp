@@ -15,7 +15,10 @@ namespace {
 class Planner {
  public:
   Planner(const Dockerfile& file, const Options& options, const Platform& platform, const FindImage& find_image)
-      : file_(file), options_(options), platform_(platform), find_image_(find_image),
+      : file_(file),
+        options_(options),
+        platform_(platform),
+        find_image_(find_image),
         arguments_(options, platform, options.target) {}
 
   Plan run() {
@@ -40,7 +43,8 @@ class Planner {
 
   std::string expand(const Word& word) {
     try {
-      return expand_word(word.text, [this](std::string_view name) { return arguments_.global(name); }, file_.escape);
+      return expand_word(
+          word.text, [this](std::string_view name) { return arguments_.global(name); }, file_.escape);
     } catch (const Error& error) {
       findings_.push_back({word.place, error.message()});
       return {};
@@ -65,8 +69,9 @@ class Planner {
     PlannedStep from;
     from.text = written.text;
     from.place = written.place;
-    StagePlanner planner(base_of(written, index, planned), arguments_, find_image_,
-                         [this, index](const Word& name) { return copy_source(name, index); }, file_.escape, findings_);
+    StagePlanner planner(
+        base_of(written, index, planned), arguments_, find_image_,
+        [this, index](const Word& name) { return copy_source(name, index); }, file_.escape, findings_);
     // Applying one may plan another stage, which has triggers of its own.
     auto triggers = std::move(triggers_);
     for (const auto& trigger : triggers) planner.apply(trigger);
@@ -90,8 +95,9 @@ class Planner {
     auto name = expand(written.base);
     StageState state;
     if (name.empty()) {
-      findings_.push_back({written.base.place, "the base image \"" + written.base.text + "\" is empty: an ARG before the "
-                                               "first FROM, or --build-arg, must give it a value"});
+      findings_.push_back({written.base.place, "the base image \"" + written.base.text +
+                                                   "\" is empty: an ARG before the "
+                                                   "first FROM, or --build-arg, must give it a value"});
       return state;
     }
     auto earlier = file_.find_stage(name);

@@ -32,10 +32,10 @@ struct CopyPlan {
   bool extract_archives = false;          ///< ADD
   std::optional<std::size_t> from_stage;  ///< index into Dockerfile::stages
   std::optional<image::ImageInfo> from_image;
-  std::vector<Word> sources;              ///< variables replaced
+  std::vector<Word> sources;  ///< variables replaced
   std::vector<InlineFile> files;
-  std::string destination;                ///< absolute and clean, but for a trailing '/', which means something
-  std::string owner;                      ///< as find_owner takes it; empty: root
+  std::string destination;  ///< absolute and clean, but for a trailing '/', which means something
+  std::string owner;        ///< as find_owner takes it; empty: root
   std::optional<unsigned> mode;
 };
 
@@ -46,7 +46,7 @@ struct DirectoryPlan {
 
 struct PlannedStep {
   int number = 0;
-  std::string text;     ///< for people
+  std::string text;  ///< for people
   SourcePlace place;
   std::string history;  ///< created_by
   std::optional<RunPlan> run;

@@ -68,7 +68,8 @@ std::optional<std::string> StagePlanner::lookup(std::string_view name) const {
 
 std::string StagePlanner::expand(const Word& word) {
   try {
-    return expand_word(word.text, [this](std::string_view name) { return lookup(name); }, escape_);
+    return expand_word(
+        word.text, [this](std::string_view name) { return lookup(name); }, escape_);
   } catch (const Error& error) {
     report(word.place, error.message());
     return {};
@@ -209,8 +210,8 @@ void StagePlanner::copy_words(const Instruction& in, CopyPlan& plan) {
   if (joined.ends_with('/') && plan.destination != "/") plan.destination += '/';
   bool several = plan.sources.size() + plan.files.size() > 1;
   if (several && !plan.destination.ends_with('/'))
-    report(in.words.back().place, "with several sources the destination \"" + written +
-                                      "\" must be a directory and end in \"/\"");
+    report(in.words.back().place,
+           "with several sources the destination \"" + written + "\" must be a directory and end in \"/\"");
 }
 
 void StagePlanner::workdir(const Instruction& in, PlannedStep& step) {

@@ -16,7 +16,8 @@ bool names(std::string_view entry, std::string_view name) {
 }  // namespace
 
 void set_variable(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
-  auto found = std::find_if(environment.begin(), environment.end(), [&](const auto& entry) { return names(entry, name); });
+  auto found =
+      std::find_if(environment.begin(), environment.end(), [&](const auto& entry) { return names(entry, name); });
   if (found == environment.end()) found = environment.insert(found, "");
   *found = name + "=" + value;
 }

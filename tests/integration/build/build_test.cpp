@@ -13,7 +13,8 @@ TEST_F(BuildTest, MultiStageTakesOnlyWhatTheTargetNeeds) {
   auto image = build(
       "FROM base AS unused\nRUN exit 9\n"
       "FROM base AS maker\nARG WORD=none\nRUN echo made-$WORD > /out && chmod 640 /out\n"
-      "FROM base\nCOPY --from=maker /out /in/\nENV A=1 B=\"$A x\"\nWORKDIR /srv/app\nRUN pwd > where\nCMD [\"cat\", \"/in/out\"]\n",
+      "FROM base\nCOPY --from=maker /out /in/\nENV A=1 B=\"$A x\"\nWORKDIR /srv/app\nRUN pwd > where\nCMD [\"cat\", "
+      "\"/in/out\"]\n",
       {}, {.tags = {"app:1", "app:2"}, .arguments = {{"WORD", "it"}}});
   EXPECT_EQ(read(image, "/in/out"), "made-it\n");
   EXPECT_EQ(status(image, "/in/out").st_mode & 07777, 0640u);
@@ -31,8 +32,9 @@ TEST_F(BuildTest, MultiStageTakesOnlyWhatTheTargetNeeds) {
 }
 
 TEST_F(BuildTest, RunSeesArgumentsAndVariables) {
-  auto image = build("ARG G=global\nFROM base\nARG G\nARG A=arg\nENV E=env A=wins\nRUN echo $G $A $E $http_proxy > /f\n", {},
-                     {.arguments = {{"http_proxy", "p"}}});
+  auto image =
+      build("ARG G=global\nFROM base\nARG G\nARG A=arg\nENV E=env A=wins\nRUN echo $G $A $E $http_proxy > /f\n", {},
+            {.arguments = {{"http_proxy", "p"}}});
   EXPECT_EQ(read(image, "/f"), "global wins env p\n");
   for (const auto& entry : image.config.history) EXPECT_EQ(entry.created_by->find("http_proxy=p"), std::string::npos);
 }
@@ -105,13 +107,16 @@ TEST_F(BuildTest, HeredocsRunAndCopy) {
   EXPECT_EQ(status(image, "/e").st_mode & 07777, 0600u);
   EXPECT_EQ(status(image, "/e").st_uid, 1000u);
   EXPECT_FALSE(exists(image, "/.gantry-run-script"));
-  bool printed = std::any_of(steps_.begin(), steps_.end(), [](const auto& step) { return step.output == "#!/bin/cat\nscript\n"; });
+  bool printed =
+      std::any_of(steps_.begin(), steps_.end(), [](const auto& step) { return step.output == "#!/bin/cat\nscript\n"; });
   EXPECT_TRUE(printed);
 }
 
 TEST_F(BuildTest, UserWorkdirAndShell) {
-  auto image = build("FROM base\nUSER 1000:1001\nWORKDIR /home/app\nWORKDIR work\nRUN id -u > who\nSHELL [\"/bin/sh\", \"-ec\"]\nRUN echo s\n"
-                     "ENTRYPOINT run it\n");
+  auto image = build(
+      "FROM base\nUSER 1000:1001\nWORKDIR /home/app\nWORKDIR work\nRUN id -u > who\nSHELL [\"/bin/sh\", \"-ec\"]\nRUN "
+      "echo s\n"
+      "ENTRYPOINT run it\n");
   EXPECT_EQ(read(image, "/home/app/work/who"), "1000\n");
   EXPECT_EQ(status(image, "/home/app/work").st_uid, 1000u);
   EXPECT_EQ(*image.config.config.Entrypoint, (std::vector<std::string>{"/bin/sh", "-ec", "run it"}));
@@ -153,8 +158,9 @@ TEST_F(BuildTest, FailingCommandNamesStepCodeAndPlace) {
 }
 
 TEST_F(BuildTest, MistakesAreAllFoundBeforeTheFirstStep) {
-  auto error = failure("FROM base\nRUN echo x\nCOPY missing /x\nCOPY --from=nowhere /a /b\nFROM absent:1\nCOPY also/missing* /\n",
-                       {}, {.target = "0"});
+  auto error = failure(
+      "FROM base\nRUN echo x\nCOPY missing /x\nCOPY --from=nowhere /a /b\nFROM absent:1\nCOPY also/missing* /\n", {},
+      {.target = "0"});
   ASSERT_EQ(error.findings().size(), 1u);
   EXPECT_EQ(error.findings()[0].place.line, 4);
   error = failure("FROM base\nRUN echo x\nCOPY missing /x\nADD gone* other /d/\n");
@@ -169,8 +175,11 @@ TEST_F(BuildTest, MistakesAreAllFoundBeforeTheFirstStep) {
 }
 
 TEST_F(BuildTest, IgnoreFileHidesFromCopy) {
-  auto image = build("FROM base\nCOPY . /c/\n",
-                     {{".dockerignore", "secret\n*.log\n!keep.log\nDockerfile\n"}, {"secret/key", "k"}, {"a.log", ""}, {"keep.log", "x"}, {"b", ""}});
+  auto image = build("FROM base\nCOPY . /c/\n", {{".dockerignore", "secret\n*.log\n!keep.log\nDockerfile\n"},
+                                                 {"secret/key", "k"},
+                                                 {"a.log", ""},
+                                                 {"keep.log", "x"},
+                                                 {"b", ""}});
   EXPECT_FALSE(exists(image, "/c/secret"));
   EXPECT_FALSE(exists(image, "/c/a.log"));
   EXPECT_FALSE(exists(image, "/c/Dockerfile"));
@@ -182,8 +191,9 @@ TEST_F(BuildTest, IgnoreFileHidesFromCopy) {
 
 TEST_F(BuildTest, UnusedArgumentIsNoted) {
   build("FROM base\n", {}, {.arguments = {{"NOBODY", "x"}}});
-  bool noted = std::any_of(steps_.begin(), steps_.end(),
-                           [](const auto& step) { return step.number == 0 && step.text.find("NOBODY") != std::string::npos; });
+  bool noted = std::any_of(steps_.begin(), steps_.end(), [](const auto& step) {
+    return step.number == 0 && step.text.find("NOBODY") != std::string::npos;
+  });
   EXPECT_TRUE(noted);
 }
 

@@ -20,8 +20,8 @@ struct Row {
 };
 
 TEST_F(CopyTest, DestinationsTable) {
-  const Files files = {{"f", "F"}, {"g", "G"}, {"d/x", "X"}, {"d/sub/y", "Y"}, {"e/x", "E"}, {"sp ace", "S"}, {"ln->f", ""},
-                       {"ld->d", ""}, {"[b]", "B"}, {"d/in->x", ""}};
+  const Files files = {{"f", "F"},      {"g", "G"},    {"d/x", "X"},  {"d/sub/y", "Y"}, {"e/x", "E"},
+                       {"sp ace", "S"}, {"ln->f", ""}, {"ld->d", ""}, {"[b]", "B"},     {"d/in->x", ""}};
   const Row table[] = {
       {"COPY f /new", {{"/new", "F"}}},
       {"COPY f /newdir/", {{"/newdir/f", "F"}}},
@@ -125,7 +125,9 @@ TEST_F(CopyTest, FileAndDirectoryDoNotReplaceEachOther) {
 }
 
 TEST_F(CopyTest, AddUnpacksLocalArchives) {
-  auto dir = context({{"Dockerfile", "FROM base\nADD a.tar.gz b.txt.gz /u/\nCOPY a.tar.gz /c/\n"}, {"tree/in/x", "X"}, {"b.txt", "plain"}});
+  auto dir = context({{"Dockerfile", "FROM base\nADD a.tar.gz b.txt.gz /u/\nCOPY a.tar.gz /c/\n"},
+                      {"tree/in/x", "X"},
+                      {"b.txt", "plain"}});
   auto run = [&](std::vector<std::string> argv) {
     Command command;
     command.argv = std::move(argv);

@@ -49,7 +49,7 @@ TEST_F(FullDiskTest, EveryKindOfStepGivesItsSpaceBack) {
   auto before = disk_.free();
   const std::string steps[] = {
       "COPY big /a\nCOPY big /b\n",
-      "RUN dd if=/dev/zero of=/z bs=1M count=40\n",
+      "COPY big /a\nRUN while cat /bin/busybox >> /z; do :; done; exit 3\n",
   };
   for (const auto& step : steps) {
     std::ofstream(dir / "Dockerfile", std::ios::trunc) << "FROM base\n" << step;
@@ -74,13 +74,12 @@ TEST_F(FaultTest, CancellingKillsTheStepAndCleansUp) {
   asio::io_context loop;
   asio::cancellation_signal stop;
   std::exception_ptr failure;
-  executor_->started = [&] {
-    asio::post(loop, [&] { stop.emit(asio::cancellation_type::terminal); });
-  };
+  executor_->started = [&] { asio::post(loop, [&] { stop.emit(asio::cancellation_type::terminal); }); };
   auto sink = [](const Step&) {};
   auto begun = std::chrono::steady_clock::now();
   asio::co_spawn(loop, builder_->build(dir, Options{.tags = {"cancelled"}}, sink),
-                 asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr thrown, image::ImageInfo) { failure = thrown; }));
+                 asio::bind_cancellation_slot(stop.slot(),
+                                              [&](std::exception_ptr thrown, image::ImageInfo) { failure = thrown; }));
   loop.run();
   ASSERT_TRUE(failure);
   EXPECT_TRUE(is_cancellation(failure)) << to_error(failure).message();

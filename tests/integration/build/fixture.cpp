@@ -20,11 +20,24 @@ task<int> ChrootExecutor::run(RunRequest request, std::function<void(std::string
   const auto* script =
       "/bin/mount -t overlay overlay -o \"$1\" \"$2\" && exec /usr/sbin/chroot --userspec=\"$4\" \"$2\" "
       "/bin/busybox sh -c 'cd \"$0\" && exec \"$@\"' \"$3\" ";
-  std::string options = "lowerdir=" + lower + ",upperdir=" + request.upper.string() + ",workdir=" + request.work.string();
+  std::string options =
+      "lowerdir=" + lower + ",upperdir=" + request.upper.string() + ",workdir=" + request.work.string();
   Command command;
-  command.argv = {"/usr/bin/unshare", "--mount", "--propagation", "private", "--pid",  "--fork",
-                  "--kill-child",     "/bin/bash", "-c",            std::string(script) + "\"${@:5}\"",
-                  "sh",               options,   mount_point_,    request.working_dir, request.user.empty() ? "0:0" : request.user};
+  command.argv = {"/usr/bin/unshare",
+                  "--mount",
+                  "--propagation",
+                  "private",
+                  "--pid",
+                  "--fork",
+                  "--kill-child",
+                  "/bin/bash",
+                  "-c",
+                  std::string(script) + "\"${@:5}\"",
+                  "sh",
+                  options,
+                  mount_point_,
+                  request.working_dir,
+                  request.user.empty() ? "0:0" : request.user};
   command.argv.insert(command.argv.end(), request.argv.begin(), request.argv.end());
   command.environment = request.environment;
   auto pipe = make_pipe();
@@ -78,8 +91,8 @@ void BuildTest::make_base_image() {
   auto tree = root_ / "base";
   for (const char* name : {"bin", "etc", "run", "var", "tmp", "opt/kept", "data"}) fs::create_directories(tree / name);
   fs::copy_file(fs::canonical("/bin/busybox"), tree / "bin/busybox");
-  for (const char* applet : {"sh", "cat", "echo", "ls", "rm", "mkdir", "sleep", "id", "touch", "env", "chmod", "dd", "ln",
-                             "test", "pwd", "stat", "mv"})
+  for (const char* applet : {"sh", "cat", "echo", "ls", "rm", "mkdir", "sleep", "id", "touch", "env", "chmod", "dd",
+                             "ln", "test", "pwd", "stat", "mv"})
     fs::create_symlink("busybox", tree / "bin" / applet);
   fs::create_symlink("/run", tree / "var/run");
   fs::create_symlink("/etc", tree / "config");

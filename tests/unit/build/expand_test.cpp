@@ -65,13 +65,11 @@ TEST(ExpandWord, Table) {
   for (auto [word, expected] : table) EXPECT_EQ(expand_word(word, lookup, '\\'), expected) << word;
 }
 
-TEST(ExpandWord, OtherEscape) {
-  EXPECT_EQ(expand_word("c:\\dir`$foo", lookup, '`'), "c:\\dir$foo");
-}
+TEST(ExpandWord, OtherEscape) { EXPECT_EQ(expand_word("c:\\dir`$foo", lookup, '`'), "c:\\dir$foo"); }
 
 TEST(ExpandWord, Refuses) {
-  for (const char* bad : {"${", "${}", "${foo", "${foo:", "${foo:=x}", "${foo^}", "'a", "\"a", "${foo:-a", "${none:?gone}",
-                          "${none?}", "${path/a", "${a b}"})
+  for (const char* bad : {"${", "${}", "${foo", "${foo:", "${foo:=x}", "${foo^}", "'a", "\"a", "${foo:-a",
+                          "${none:?gone}", "${none?}", "${path/a", "${a b}"})
     EXPECT_THROW(expand_word(bad, lookup, '\\'), Error) << bad;
 }
 

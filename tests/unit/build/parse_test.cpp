@@ -17,7 +17,8 @@ std::vector<std::string> texts(const std::vector<Word>& words) {
 using Words = std::vector<std::string>;
 
 TEST(Parse, StagesAndGlobals) {
-  auto file = parse("ARG V=1\nfrom debian:$V as Build\nRUN x\nFROM --platform=linux/amd64 build\nCOPY --from=build /a /b\n");
+  auto file =
+      parse("ARG V=1\nfrom debian:$V as Build\nRUN x\nFROM --platform=linux/amd64 build\nCOPY --from=build /a /b\n");
   ASSERT_EQ(file.stages.size(), 2u);
   EXPECT_EQ(file.globals.size(), 1u);
   EXPECT_EQ(file.stages[0].base.text, "debian:$V");
@@ -55,7 +56,9 @@ TEST(Parse, WindowsLineEnds) {
 }
 
 TEST(Parse, JsonAndShellForms) {
-  auto file = parse("FROM x\nRUN [\"a\", \"b c\"]\nRUN ['a']\nCMD [\"x\"]\nCOPY [\"a b\", \"c\"]\nCMD []\nSHELL [\"/bin/sh\",\"-c\"]");
+  auto file = parse(
+      "FROM x\nRUN [\"a\", \"b c\"]\nRUN ['a']\nCMD [\"x\"]\nCOPY [\"a b\", \"c\"]\nCMD []\nSHELL "
+      "[\"/bin/sh\",\"-c\"]");
   const auto& in = file.stages[0].instructions;
   EXPECT_TRUE(in[0].json);
   EXPECT_EQ(texts(in[0].words), (Words{"a", "b c"}));
@@ -66,7 +69,8 @@ TEST(Parse, JsonAndShellForms) {
 }
 
 TEST(Parse, PairsInBothForms) {
-  auto file = parse("FROM x\nENV A=1 B=\"two words\" C='x y' D=a\\ b\nENV OLD some  text = here\nLABEL \"a.b\"=c\nARG P Q=1\n");
+  auto file =
+      parse("FROM x\nENV A=1 B=\"two words\" C='x y' D=a\\ b\nENV OLD some  text = here\nLABEL \"a.b\"=c\nARG P Q=1\n");
   const auto& in = file.stages[0].instructions;
   ASSERT_EQ(in[0].pairs.size(), 4u);
   EXPECT_EQ(in[0].pairs[1].value->text, "\"two words\"");
@@ -95,7 +99,9 @@ TEST(Parse, Heredocs) {
 }
 
 TEST(Parse, FlagsEndAtTheFirstWord) {
-  auto file = parse("FROM x\nCOPY --chown=a:b --chmod=0755 --link a b\nCMD --version\nHEALTHCHECK --interval=5s --retries=3 CMD curl --fail x\n");
+  auto file = parse(
+      "FROM x\nCOPY --chown=a:b --chmod=0755 --link a b\nCMD --version\nHEALTHCHECK --interval=5s --retries=3 CMD curl "
+      "--fail x\n");
   const auto& in = file.stages[0].instructions;
   EXPECT_EQ(in[0].flags.size(), 3u);
   EXPECT_EQ(in[0].flag("chown")->value.text, "a:b");
@@ -187,15 +193,18 @@ TEST(Parse, ReportsAllMistakesInOrder) {
 
 TEST(Parse, EveryInstructionIsAccepted) {
   EXPECT_NO_THROW(parse(
-      "ARG A=1\nFROM scratch AS a\nARG B\nENV C=1\nLABEL d=e\nRUN f\nCOPY g h\nADD i j\nWORKDIR /k l\nUSER m:n\nEXPOSE 80 81/udp $P\n"
-      "VOLUME /o [\nVOLUME [\"/p\"]\nCMD q\nENTRYPOINT [\"r\"]\nHEALTHCHECK NONE\nSTOPSIGNAL SIGRTMIN+3\nSHELL [\"s\"]\n"
+      "ARG A=1\nFROM scratch AS a\nARG B\nENV C=1\nLABEL d=e\nRUN f\nCOPY g h\nADD i j\nWORKDIR /k l\nUSER m:n\nEXPOSE "
+      "80 81/udp $P\n"
+      "VOLUME /o [\nVOLUME [\"/p\"]\nCMD q\nENTRYPOINT [\"r\"]\nHEALTHCHECK NONE\nSTOPSIGNAL SIGRTMIN+3\nSHELL "
+      "[\"s\"]\n"
       "ONBUILD COPY . /t\nMAINTAINER u v\nFROM a\nCOPY --from=0 --link=true w x\nCOPY --from=other/image:tag y z\n"));
 }
 
 TEST(ParsePorts, Table) {
   EXPECT_EQ(parse_ports("80"), (Words{"80/tcp"}));
   EXPECT_EQ(parse_ports("80-82/UDP"), (Words{"80/udp", "81/udp", "82/udp"}));
-  for (const char* bad : {"", "0", "x", "80/foo", "82-80", "65536", "80/", "-1", "1-"}) EXPECT_FALSE(parse_ports(bad)) << bad;
+  for (const char* bad : {"", "0", "x", "80/foo", "82-80", "65536", "80/", "-1", "1-"})
+    EXPECT_FALSE(parse_ports(bad)) << bad;
 }
 
 }  // namespace

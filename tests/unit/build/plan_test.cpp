@@ -56,8 +56,7 @@ TEST(Plan, ArgumentsAndVariables) {
       "WORKDIR $OWN/$TAG\nUSER ${NONE:-nobody}\n",
       {});
   const auto& steps = plan.stages[0].steps;
-  EXPECT_EQ(steps[5].run->environment,
-            (std::vector<std::string>{"OWN=env", "TAG=12", "PATH=/bin", "FROM_BASE=b"}));
+  EXPECT_EQ(steps[5].run->environment, (std::vector<std::string>{"OWN=env", "TAG=12", "PATH=/bin", "FROM_BASE=b"}));
   EXPECT_EQ(plan.stages[0].config.config.WorkingDir, "/base/env/12");
   EXPECT_EQ(plan.stages[0].config.config.User, "nobody");
 }

@@ -61,8 +61,8 @@ TEST(FindOwner, Table) {
     const char* spec;
     Owner expected;
   };
-  const Row table[] = {{"app", {1001, 1002}}, {"55", {55, 55}},      {"55:adm", {55, 4}}, {"app:0", {1001, 0}},
-                       {"1:2", {1, 2}},       {"0", {0, 0}},         {":adm", {0, 4}},    {"1001", {1001, 1001}}};
+  const Row table[] = {{"app", {1001, 1002}}, {"55", {55, 55}}, {"55:adm", {55, 4}}, {"app:0", {1001, 0}},
+                       {"1:2", {1, 2}},       {"0", {0, 0}},    {":adm", {0, 4}},    {"1001", {1001, 1001}}};
   for (const auto& row : table) EXPECT_EQ(find_owner(kPasswd, kGroup, row.spec), row.expected) << row.spec;
   EXPECT_THROW(find_owner(kPasswd, kGroup, "ghost"), Error);
   EXPECT_THROW(find_owner(kPasswd, kGroup, "app:ghost"), Error);

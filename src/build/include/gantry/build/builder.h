@@ -33,9 +33,9 @@ BOOST_DESCRIBE_STRUCT(Options, (), (dockerfile, dockerfile_text, tags, target, a
 
 /// What a build tells while it runs.
 struct Step {
-  int number = 0;     ///< from 1; 0: not about a step
+  int number = 0;  ///< from 1; 0: not about a step
   int count = 0;
-  std::string text;   ///< the instruction as written, on its first message
+  std::string text;  ///< the instruction as written, on its first message
   bool cached = false;
   std::string output;  ///< what RUN printed
   std::string image;   ///< last message: the image's id

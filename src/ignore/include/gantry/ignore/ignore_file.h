@@ -46,8 +46,8 @@ struct ContextEntry {
   struct ::stat status;
 };
 
-/// Calls `visit` for everything under `root` that the rules do not exclude, parents before children, names in byte order.
-/// Links are not followed. A directory that is excluded but holds something included is visited too.
+/// Calls `visit` for everything under `root` that the rules do not exclude, parents before children, names in byte
+/// order. Links are not followed. A directory that is excluded but holds something included is visited too.
 void walk_context(const std::filesystem::path& root, const IgnoreFile& rules,
                   const std::function<void(const ContextEntry&)>& visit);
 

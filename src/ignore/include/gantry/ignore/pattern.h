@@ -32,6 +32,7 @@ class Pattern {
   void step(const Token& token, std::size_t index, char32_t c, std::vector<bool>& next) const;
 
   std::string text_;
+  bool plain_;  ///< means itself
   std::vector<Token> tokens_;
 };
 
