@@ -14,11 +14,21 @@ void configure_inside(const Plug& plug) {
   auto index = inside.index_of(endpoint.interface);
   if (!index) throw Error(ErrorKind::internal, "link " + endpoint.interface + " is not in the container's namespace");
   write_sysctl("ipv6/conf/" + endpoint.interface + "/accept_ra", "0");
+  // Addresses come from leases, so a second of waiting for a duplicate finds nothing.
+  write_sysctl("ipv6/conf/" + endpoint.interface + "/accept_dad", "0");
   inside.add_address(*index, endpoint.ipv4, plug.prefix4);
   inside.set_up(*index);
   if (endpoint.ipv6) inside.add_address(*index, *endpoint.ipv6, plug.prefix6);
   if (plug.route4) inside.add_default_route(*index, *plug.route4);
   if (plug.route6) inside.add_default_route(*index, *plug.route6);
+}
+
+// A port forwards, and a bridge without another port sends, only after the kernel has worked off the change of carrier,
+// which it may put off for a second; a container's first packets would be lost. Asking for a link works it off at once
+// (rtnl_getlink, Linux 6.9 and later), the port first because the bridge follows it.
+void settle_carrier(Netlink& host, const Plug& plug) {
+  host.index_of(plug.endpoint.veth);
+  host.index_of(plug.bridge);
 }
 
 }  // namespace
@@ -62,6 +72,7 @@ void plug_endpoint(const Plug& plug, int mtu, int netns) {
                  .peer_netns = netns});
   try {
     in_netns(netns, [&] { configure_inside(plug); });
+    settle_carrier(host, plug);
   } catch (...) {
     host.remove_link(plug.endpoint.veth);
     throw;

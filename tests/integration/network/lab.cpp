@@ -154,7 +154,10 @@ PlayHost::PlayHost() : before_(own_netns()) {
 PlayHost::~PlayHost() { enter(before_); }
 
 Outside::Outside() {
-  space.run([] {});
+  // No waiting for duplicates: the first packet of a test would be lost.
+  auto without_dad = [] { write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0"); };
+  without_dad();
+  space.run(without_dad);
   // `ip` names a namespace by process or file: the descriptor of this process serves as the file.
   auto self = fmt::format("/proc/{}/fd/{}", getpid(), space.fd().get());
   ip("link add up0 type veth peer name eth0 netns " + self);
