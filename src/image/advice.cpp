@@ -39,13 +39,14 @@ std::string nearest(const std::string& wanted, const std::vector<std::string>& n
     }
   }
   if (!best.empty()) return best;
-  auto same = std::find_if(names.begin(), names.end(), [&](const auto& n) { return repository(n) == repository(wanted); });
+  auto same =
+      std::find_if(names.begin(), names.end(), [&](const auto& n) { return repository(n) == repository(wanted); });
   return same == names.end() ? "" : *same;
 }
 
 bool is_suite(const std::string& tag) {
-  static const std::set<std::string> kSuites{"bullseye", "bookworm", "trixie", "forky", "sid",
-                                             "oldstable", "stable",  "testing", "unstable"};
+  static const std::set<std::string> kSuites{"bullseye",  "bookworm", "trixie",  "forky",   "sid",
+                                             "oldstable", "stable",   "testing", "unstable"};
   return kSuites.contains(tag);
 }
 

@@ -13,8 +13,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::array<std::string_view, 3> kRoles{"", "-updates", "-security"};
-constexpr std::array<std::string_view, 10> kDebianSuites{"buster",    "bullseye", "bookworm", "trixie",  "forky",
-                                                         "oldoldstable", "oldstable", "stable", "testing", "sid"};
+constexpr std::array<std::string_view, 10> kDebianSuites{"buster",       "bullseye",  "bookworm", "trixie",  "forky",
+                                                         "oldoldstable", "oldstable", "stable",   "testing", "sid"};
 
 std::vector<std::string> words(std::string_view text) {
   std::istringstream in{std::string(text)};
@@ -36,8 +36,8 @@ bool is_no(const std::string& value) { return value == "no" || value == "false" 
 void take_line(std::string line, std::vector<Source>& out) {
   line = line.substr(0, line.find('#'));
   std::vector<std::string> options;
-  if (auto open = line.find('['), close = line.find(']'); open != std::string::npos && close > open &&
-                                                          close != std::string::npos) {
+  if (auto open = line.find('['), close = line.find(']');
+      open != std::string::npos && close > open && close != std::string::npos) {
     options = words(std::string_view(line).substr(open + 1, close - open - 1));
     line.erase(open, close - open + 1);
   }

@@ -26,10 +26,10 @@ std::string reason(::archive* handle) {
 
 PlainStream::PlainStream(int fd, std::function<void(std::uint64_t)> progress)
     : fd_(fd), progress_(std::move(progress)), buffer_(std::make_unique<char[]>(kPiece)), handle_(archive_read_new()) {
-  for (auto support : {archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
-                       archive_read_support_filter_xz, archive_read_support_filter_lzma,
-                       archive_read_support_filter_zstd, archive_read_support_filter_lz4,
-                       archive_read_support_format_raw})
+  for (auto support :
+       {archive_read_support_filter_gzip, archive_read_support_filter_bzip2, archive_read_support_filter_xz,
+        archive_read_support_filter_lzma, archive_read_support_filter_zstd, archive_read_support_filter_lz4,
+        archive_read_support_format_raw})
     if (support(handle_.get()) != ARCHIVE_OK) refuse(reason(handle_.get()));
   open();
 }

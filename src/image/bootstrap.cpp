@@ -46,7 +46,8 @@ std::string suite_of(const std::string& name) {
 void require_package_names(const std::vector<std::string>& packages) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789+-.:=~";
   for (const auto& package : packages) {
-    bool valid = !package.empty() && ((package[0] >= 'a' && package[0] <= 'z') || (package[0] >= '0' && package[0] <= '9')) &&
+    bool valid = !package.empty() &&
+                 ((package[0] >= 'a' && package[0] <= 'z') || (package[0] >= '0' && package[0] <= '9')) &&
                  package.find_first_not_of(kAllowed) == std::string::npos;
     if (!valid) throw Error(ErrorKind::invalid, "\"" + package + "\" is not the name of a Debian package");
   }
@@ -132,8 +133,12 @@ std::vector<std::string> arguments(const std::string& suite, const Archive& arch
   if (secure) packages.push_back("ca-certificates");
   auto file = directory / "debian.sources";
   write_file(file, apt::to_deb822(archive.sources), 0644);
-  std::vector<std::string> out{"--variant=minbase", "--mode=root", "--format=tar", "--dpkgopt=force-unsafe-io",
-                               "--skip=chroot/policy-rc.d", std::string("--essential-hook=") + kPolicyHook,
+  std::vector<std::string> out{"--variant=minbase",
+                               "--mode=root",
+                               "--format=tar",
+                               "--dpkgopt=force-unsafe-io",
+                               "--skip=chroot/policy-rc.d",
+                               std::string("--essential-hook=") + kPolicyHook,
                                std::string("--customize-hook=") + kBootstrapHook};
   auto dump = run_captured({.argv = {"apt-config", "dump"}}).out;
   for (const auto& option : apt::needed_options(dump)) out.push_back("--aptopt=" + option);

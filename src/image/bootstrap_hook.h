@@ -2,15 +2,15 @@
 
 namespace gantry::image {
 
-/// Run by mmdebstrap with the new root in $1, when the essential packages are there: no service starts when a package is
-/// installed, now and in builds (invoke-rc.d(8)). Needs --skip=chroot/policy-rc.d, or mmdebstrap removes the file.
+/// Run by mmdebstrap with the new root in $1, when the essential packages are there: no service starts when a package
+/// is installed, now and in builds (invoke-rc.d(8)). Needs --skip=chroot/policy-rc.d, or mmdebstrap removes the file.
 inline constexpr char kPolicyHook[] = R"sh(set -e
 printf '#!/bin/sh\n# Installing a package starts no service in an image.\nexit 101\n' > "$1/usr/sbin/policy-rc.d"
 chmod 0755 "$1/usr/sbin/policy-rc.d"
 )sh";
 
-/// Run with the new root in $1 when all packages are configured. Makes the image one to build on: downloaded packages do
-/// not stay, nothing of this machine (its name, its resolver) is in it, and keys that the sources name are there.
+/// Run with the new root in $1 when all packages are configured. Makes the image one to build on: downloaded packages
+/// do not stay, nothing of this machine (its name, its resolver) is in it, and keys that the sources name are there.
 ///
 /// No apt hooks (DPkg::Post-Invoke and the like) here: mmdebstrap still runs this machine's apt with the new root's
 /// configuration afterwards, and apt would run them on this machine.

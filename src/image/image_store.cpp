@@ -45,7 +45,8 @@ std::uint64_t length_of(int fd) {
   return at >= 0 && at < info.st_size ? static_cast<std::uint64_t>(info.st_size - at) : 0;
 }
 
-oci::Manifest manifest_of(const std::string& config_text, const std::string& id, const std::vector<rows::Layer>& layers) {
+oci::Manifest manifest_of(const std::string& config_text, const std::string& id,
+                          const std::vector<rows::Layer>& layers) {
   oci::Manifest manifest;
   manifest.config = {kConfigType, id, config_text.size(), {}};
   for (const auto& layer : layers) manifest.layers.push_back({kLayerType, layer.diff_id, layer.tar_bytes, {}});
@@ -134,7 +135,8 @@ std::string ImageStore::commit_layer(const fs::path& upper, const ProgressSink& 
   });
   directory.reset();
   TemporaryDirectory ingest = impl_->layers.ingest();
-  if (::rename(upper.c_str(), (ingest.path() / "fs").c_str()) < 0) throw_errno("move layer directory " + upper.string());
+  if (::rename(upper.c_str(), (ingest.path() / "fs").c_str()) < 0)
+    throw_errno("move layer directory " + upper.string());
   report(progress, kLine, "writing to disk");
   rows::Layer layer{tar.digest.str(), tar.on_disk, tar.bytes};
   impl_->publish(ingest, layer, true, lease);
@@ -174,8 +176,7 @@ ImageInfo ImageStore::commit_image(const std::vector<std::string>& diff_ids, oci
 void ImageStore::tag(const std::string& source, const std::string& target) {
   auto name = canonical_name(target);
   std::lock_guard lock(impl_->mutex);
-  impl_->database.transaction(
-      [&](store::Transaction& t) { rows::set_name(t, name, impl_->find(t, source).id); });
+  impl_->database.transaction([&](store::Transaction& t) { rows::set_name(t, name, impl_->find(t, source).id); });
 }
 
 ImageInfo ImageStore::resolve(const std::string& reference) const {

@@ -13,8 +13,8 @@
 namespace gantry::image {
 
 /// What the parts of ImageStore share. `mutex` makes "is it still there? then refer to it" one step against removal: it
-/// is held while a layer or blob is published and recorded, and while unused ones are withdrawn, both of which are short;
-/// never while anything is unpacked, hashed or deleted. Blocking module, so a lock and not an executor.
+/// is held while a layer or blob is published and recorded, and while unused ones are withdrawn, both of which are
+/// short; never while anything is unpacked, hashed or deleted. Blocking module, so a lock and not an executor.
 struct ImageStore::Impl {
   Impl(store::Database& database_in, content::ContentStore& content_in, std::filesystem::path layers_dir)
       : database(database_in), content(content_in), layers(std::move(layers_dir)) {}

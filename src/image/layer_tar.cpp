@@ -88,9 +88,7 @@ class Serializer {
     if (is_opaque(through_descriptor(directory, "."))) mark("", ".wh..wh..opq");
   }
 
-  void mark(const std::string& directory, const std::string& name) {
-    emit(tar_header({.path = directory + name}));
-  }
+  void mark(const std::string& directory, const std::string& name) { emit(tar_header({.path = directory + name})); }
 
   TarEntry describe(const TreeEntry& entry) {
     TarEntry out;
@@ -134,13 +132,23 @@ class Serializer {
 
   void content(const TreeEntry& entry, TarEntry header) {
     switch (entry.info.st_mode & S_IFMT) {
-      case S_IFREG: return file(entry, header);
-      case S_IFDIR: return directory(entry, header);
-      case S_IFLNK: return symlink(entry, header);
-      case S_IFCHR: header.type = '3'; break;
-      case S_IFBLK: header.type = '4'; break;
-      case S_IFIFO: header.type = '6'; break;
-      default: throw Error(ErrorKind::internal, "layer file \"" + entry.path + "\" is of an unknown kind");
+      case S_IFREG:
+        return file(entry, header);
+      case S_IFDIR:
+        return directory(entry, header);
+      case S_IFLNK:
+        return symlink(entry, header);
+      case S_IFCHR:
+        header.type = '3';
+        break;
+      case S_IFBLK:
+        header.type = '4';
+        break;
+      case S_IFIFO:
+        header.type = '6';
+        break;
+      default:
+        throw Error(ErrorKind::internal, "layer file \"" + entry.path + "\" is of an unknown kind");
     }
     if (header.type != '6') {
       header.major = major(entry.info.st_rdev);
@@ -177,7 +185,8 @@ class Serializer {
       ssize_t n = ::read(raw, buffer_.get(), static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, left)));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) throw_errno("read layer file " + entry.path);
-      if (n == 0) throw Error(ErrorKind::conflict, "layer file \"" + entry.path + "\" became shorter while it was read");
+      if (n == 0)
+        throw Error(ErrorKind::conflict, "layer file \"" + entry.path + "\" became shorter while it was read");
       emit({buffer_.get(), static_cast<std::size_t>(n)});
       left -= static_cast<std::uint64_t>(n);
     }
@@ -197,7 +206,8 @@ void clean_attributes(const std::string& path, const std::string& shown) {
     if (!name.starts_with(kOverlayPrefix) || name == kOpaque) continue;
     for (auto incomplete : kIncomplete)
       if (name == incomplete)
-        throw Error(ErrorKind::unsupported, "layer file \"" + shown + "\" carries " + name + " and is not complete by itself",
+        throw Error(ErrorKind::unsupported,
+                    "layer file \"" + shown + "\" carries " + name + " and is not complete by itself",
                     "mount the overlay with redirect_dir=off,metacopy=off");
     if (::lremovexattr(path.c_str(), name.c_str()) < 0 && errno != ENODATA)
       throw_errno("remove extended attribute " + name + " of " + shown);

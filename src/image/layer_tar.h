@@ -13,7 +13,8 @@
 ///    what is in it. Paths are relative ("usr/bin/true"), directories end in '/'.
 ///  - Headers as `tar_header` writes them: ustar, PAX only where needed; whole seconds (rounded down), numeric owners,
 ///    empty user and group names.
-///  - The root itself ("./") only when it is not 0755 owned by root without attributes, and with time 0: its time changes
+///  - The root itself ("./") only when it is not 0755 owned by root without attributes, and with time 0: its time
+///  changes
 ///    with every file made in it, and means nothing.
 ///  - Of several names of one file, the first in walk order has the content, the others are hard links ('1') to it.
 ///  - An overlayfs whiteout `x` is the empty file `.wh.x` (mode 0, time 0) in x's place; an opaque directory has the
@@ -32,9 +33,9 @@ struct LayerTar {
 /// pieces; an empty sink only hashes. Error invalid: a file whose name begins with ".wh.", which a layer cannot have.
 LayerTar write_layer_tar(int directory, const std::function<void(std::string_view)>& sink);
 
-/// Makes an upper directory fit to be kept as a layer: removes overlayfs' private attributes (origin, impure, nlink, ...)
-/// except the opaque mark, and sockets. Error unsupported when a file carries redirect or metacopy: such a layer would
-/// be incomplete without the ones it was made on. Mounts for builds must say redirect_dir=off,metacopy=off.
+/// Makes an upper directory fit to be kept as a layer: removes overlayfs' private attributes (origin, impure, nlink,
+/// ...) except the opaque mark, and sockets. Error unsupported when a file carries redirect or metacopy: such a layer
+/// would be incomplete without the ones it was made on. Mounts for builds must say redirect_dir=off,metacopy=off.
 void clean_upper(int directory);
 
 /// Bytes the files below `directory` occupy, each counted once.

@@ -11,13 +11,14 @@ constexpr std::size_t kShortestPrefix = 4;
 constexpr std::string_view kAlgorithm = "sha256:";
 
 bool is_hex(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::string hex_of(std::string_view reference) {
   if (reference.starts_with(kAlgorithm)) reference.remove_prefix(kAlgorithm.size());
-  return reference.size() >= kShortestPrefix && reference.size() <= 64 && is_hex(reference) ? std::string(reference) : "";
+  return reference.size() >= kShortestPrefix && reference.size() <= 64 && is_hex(reference) ? std::string(reference)
+                                                                                            : "";
 }
 
 std::string familiar(const std::string& canonical) { return oci::Reference::parse(canonical).familiar(); }

@@ -13,10 +13,10 @@ namespace {
 constexpr std::size_t kLinesKept = 30;
 constexpr std::size_t kLongestLine = 4096;
 
-// mmdebstrap mounts /proc and /sys below the new root in the mount namespace it finds. In namespaces of its own, killing
-// the first process takes everything with it; setpriv makes the kernel do that when this process dies.
+// mmdebstrap mounts /proc and /sys below the new root in the mount namespace it finds. In namespaces of its own,
+// killing the first process takes everything with it; setpriv makes the kernel do that when this process dies.
 std::vector<std::string> enclosed(const std::vector<std::string>& arguments) {
-  std::vector<std::string> argv{"setpriv", "--pdeathsig", "KILL",           "--",           "unshare", "--mount",
+  std::vector<std::string> argv{"setpriv", "--pdeathsig", "KILL",         "--",           "unshare", "--mount",
                                 "--pid",   "--fork",      "--kill-child", "--mount-proc", "--",      "mmdebstrap"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return argv;

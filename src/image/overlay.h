@@ -9,8 +9,6 @@ namespace gantry::image {
 inline constexpr char kOpaque[] = "trusted.overlay.opaque";
 inline constexpr char kOverlayPrefix[] = "trusted.overlay.";
 
-inline bool is_whiteout(const struct stat& info) {
-  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
-}
+inline bool is_whiteout(const struct stat& info) { return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0); }
 
 }  // namespace gantry::image

@@ -5,8 +5,7 @@
 namespace gantry::image {
 
 store::Schema schema() {
-  return {"image",
-          {R"(
+  return {"image", {R"(
 CREATE TABLE layers(
   diff_id TEXT PRIMARY KEY, size INTEGER NOT NULL, tar_bytes INTEGER NOT NULL,
   canonical INTEGER NOT NULL) STRICT;
@@ -34,8 +33,9 @@ std::vector<std::string> texts(Transaction& t, std::string_view sql, const std::
 
 std::vector<Image> images(Transaction& t, std::string_view condition, const std::vector<store::Value>& values = {}) {
   std::vector<Image> out;
-  t.query("SELECT id, manifest FROM images " + std::string(condition), values,
-          [&](const store::Row& row) { out.push_back({row.text(0), row.text(1)}); });
+  t.query("SELECT id, manifest FROM images " + std::string(condition), values, [&](const store::Row& row) {
+    out.push_back({row.text(0), row.text(1)});
+  });
   return out;
 }
 
@@ -70,7 +70,9 @@ std::vector<Layer> unused_layers(Transaction& t) {
   return out;
 }
 
-void delete_layer(Transaction& t, const std::string& diff_id) { t.run("DELETE FROM layers WHERE diff_id=?", {diff_id}); }
+void delete_layer(Transaction& t, const std::string& diff_id) {
+  t.run("DELETE FROM layers WHERE diff_id=?", {diff_id});
+}
 
 void insert_image(Transaction& t, const NewImage& image) {
   const auto& id = image.image.id;
@@ -101,8 +103,8 @@ std::vector<std::string> layers_of(Transaction& t, const std::string& id) {
 }
 
 std::uint64_t size_of(Transaction& t, const std::string& id) {
-  auto total = t.number(
-      "SELECT sum(size) FROM layers WHERE diff_id IN (SELECT diff_id FROM image_layers WHERE image=?)", {id});
+  auto total =
+      t.number("SELECT sum(size) FROM layers WHERE diff_id IN (SELECT diff_id FROM image_layers WHERE image=?)", {id});
   return static_cast<std::uint64_t>(total.value_or(0));
 }
 

@@ -9,7 +9,8 @@ namespace gantry::image {
 /// One tar header as it is to be written.
 struct TarEntry {
   std::string path;  ///< without a leading '/', directories with a trailing one
-  char type = '0';   ///< POSIX ustar type flag: '0' file, '1' hard link, '2' symbolic link, '3' and '4' devices, '5', '6'
+  char type =
+      '0';  ///< POSIX ustar type flag: '0' file, '1' hard link, '2' symbolic link, '3' and '4' devices, '5', '6'
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;

@@ -10,7 +10,7 @@
 namespace gantry::image {
 
 struct TreeEntry {
-  int parent;              ///< descriptor of the directory it is in
+  int parent;  ///< descriptor of the directory it is in
   const std::string& name;
   const std::string& path;  ///< relative to where the walk began
   const struct stat& info;

@@ -52,9 +52,9 @@ const char* base_of(const EntryName& name) { return name.base().c_str(); }
 Fd TreeWriter::open_directory(const std::string& path, const std::string& entry) {
   int raw = open_beneath(root_, path);
   if (raw >= 0) return Fd(raw);
-  if (errno == ELOOP)
-    throw Error(ErrorKind::invalid, entry + ": \"" + path + "\" on the way to it is a symbolic link");
-  if (errno == ENOTDIR) throw Error(ErrorKind::invalid, entry + ": \"" + path + "\" on the way to it is not a directory");
+  if (errno == ELOOP) throw Error(ErrorKind::invalid, entry + ": \"" + path + "\" on the way to it is a symbolic link");
+  if (errno == ENOTDIR)
+    throw Error(ErrorKind::invalid, entry + ": \"" + path + "\" on the way to it is not a directory");
   if (errno != ENOENT) throw_errno(entry + ": open \"" + path + "\"");
   return Fd();
 }
@@ -95,7 +95,8 @@ bool TreeWriter::clear_way(int parent, const EntryName& name) {
 
 void TreeWriter::apply(int parent, const EntryName& name, const Attributes& attributes, bool is_link) {
   // Owner first: changing it clears set-user-id bits and capabilities.
-  if (::fchownat(parent, base_of(name), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) < 0) fail(name, "set owner");
+  if (::fchownat(parent, base_of(name), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) < 0)
+    fail(name, "set owner");
   if (!is_link && ::fchmodat(parent, base_of(name), attributes.mode, 0) < 0) fail(name, "set mode");
   for (const auto& [key, value] : attributes.xattrs)
     if (::lsetxattr(through_descriptor(parent, name).c_str(), key.c_str(), value.data(), value.size(), 0) < 0)

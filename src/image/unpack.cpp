@@ -107,13 +107,20 @@ class Unpacker {
       return;
     }
     switch (archive_entry_filetype(entry_)) {
-      case AE_IFDIR: return writer_.directory(name_, attributes());
-      case AE_IFREG: return take_file();
-      case AE_IFLNK: return writer_.symlink(name_, attributes(), text(archive_entry_symlink(entry_)));
-      case AE_IFIFO: return writer_.node(name_, attributes(), S_IFIFO, 0);
-      case AE_IFCHR: return take_device(S_IFCHR);
-      case AE_IFBLK: return take_device(S_IFBLK);
-      default: refuse("is of a kind that no file has");
+      case AE_IFDIR:
+        return writer_.directory(name_, attributes());
+      case AE_IFREG:
+        return take_file();
+      case AE_IFLNK:
+        return writer_.symlink(name_, attributes(), text(archive_entry_symlink(entry_)));
+      case AE_IFIFO:
+        return writer_.node(name_, attributes(), S_IFIFO, 0);
+      case AE_IFCHR:
+        return take_device(S_IFCHR);
+      case AE_IFBLK:
+        return take_device(S_IFBLK);
+      default:
+        refuse("is of a kind that no file has");
     }
   }
 

@@ -28,7 +28,8 @@ bool is_word(char c) { return is_lower_or_digit(c) || is_upper(c) || c == '_'; }
 
 bool is_domain_label(std::string_view label) {
   return !label.empty() && label.front() != '-' && label.back() != '-' &&
-         std::all_of(label.begin(), label.end(), [](char c) { return is_lower_or_digit(c) || is_upper(c) || c == '-'; });
+         std::all_of(label.begin(), label.end(),
+                     [](char c) { return is_lower_or_digit(c) || is_upper(c) || c == '-'; });
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -43,8 +44,9 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 bool is_address_literal(std::string_view host) {
   return host.size() > 2 && host.front() == '[' && host.back() == ']' &&
-         std::all_of(host.begin() + 1, host.end() - 1,
-                     [](char c) { return c == ':' || is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
+         std::all_of(host.begin() + 1, host.end() - 1, [](char c) {
+           return c == ':' || is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+         });
 }
 
 bool is_domain(std::string_view domain) {
@@ -90,8 +92,8 @@ bool names_a_domain(std::string_view first) {
 }
 
 bool is_whole_id(std::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(),
-                                          [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+  return text.size() == 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
 }
 
 // Takes the domain off the front of `name` and returns it.
@@ -135,7 +137,8 @@ Reference Reference::parse(std::string_view text) {
   if (colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash)) {
     out.tag = name.substr(colon + 1);
     if (!is_tag(out.tag))
-      refuse(text, "the tag \"" + out.tag + "\" is not 1 to 128 letters, digits, '_', '.' or '-', starting with none of the last two");
+      refuse(text, "the tag \"" + out.tag +
+                       "\" is not 1 to 128 letters, digits, '_', '.' or '-', starting with none of the last two");
     name = name.substr(0, colon);
   }
   out.domain = take_domain(name);

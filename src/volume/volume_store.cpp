@@ -53,17 +53,15 @@ fs::path withdraw(const fs::path& root, const std::string& name) {
 
 std::string users_of(store::Transaction& t, const std::string& name) {
   std::string out;
-  t.query("SELECT container FROM volume_users WHERE volume=? ORDER BY container", {name}, [&](const store::Row& row) {
-    out += (out.empty() ? "" : ", ") + row.text(0).substr(0, 12);
-  });
+  t.query("SELECT container FROM volume_users WHERE volume=? ORDER BY container", {name},
+          [&](const store::Row& row) { out += (out.empty() ? "" : ", ") + row.text(0).substr(0, 12); });
   return out;
 }
 
 }  // namespace
 
 store::Schema schema() {
-  return {"volume",
-          {R"(
+  return {"volume", {R"(
 CREATE TABLE volumes(
   name TEXT PRIMARY KEY, project TEXT NOT NULL, labels TEXT NOT NULL, anonymous INTEGER NOT NULL,
   created TEXT NOT NULL, filled INTEGER NOT NULL) STRICT;

@@ -108,8 +108,11 @@ void sources(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  if (data[0] == 'r') reference(text);
-  else if (data[0] == 's') sources(text);
-  else archive(with_checksums(text));
+  if (data[0] == 'r')
+    reference(text);
+  else if (data[0] == 's')
+    sources(text);
+  else
+    archive(with_checksums(text));
   return 0;
 }

@@ -22,9 +22,9 @@ namespace gantry::image {
 namespace {
 
 namespace fs = std::filesystem;
+using test::ArchiveBuilder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using test::ArchiveBuilder;
 
 class Mount {
  public:
@@ -55,12 +55,14 @@ class LayersTest : public ::testing::Test {
     return held_;
   }
   // Runs `change` in an overlay over `lower` and returns the upper directory.
-  fs::path upper_of(const std::string& lower, const std::string& name, const std::function<void(const fs::path&)>& change) {
+  fs::path upper_of(const std::string& lower, const std::string& name,
+                    const std::function<void(const fs::path&)>& change) {
     auto upper = dir_.path() / (name + "-upper"), work = dir_.path() / (name + "-work"), at = dir_.path() / name;
     fs::create_directory(upper);
     fs::create_directory(work);
-    Mount overlay("overlay", at, "redirect_dir=off,metacopy=off,lowerdir=" + images_->layer_path(lower).string() +
-                                     ",upperdir=" + upper.string() + ",workdir=" + work.string());
+    Mount overlay("overlay", at,
+                  "redirect_dir=off,metacopy=off,lowerdir=" + images_->layer_path(lower).string() +
+                      ",upperdir=" + upper.string() + ",workdir=" + work.string());
     change(at);
     return upper;
   }
@@ -76,7 +78,8 @@ class LayersTest : public ::testing::Test {
     archive_read_open_memory(reader.get(), tar.data(), tar.size());
     std::vector<std::string> out;
     ::archive_entry* entry = nullptr;
-    while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK) out.emplace_back(archive_entry_pathname(entry));
+    while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK)
+      out.emplace_back(archive_entry_pathname(entry));
     return out;
   }
   static std::vector<std::string> names_below(const fs::path& directory) {
@@ -101,7 +104,8 @@ TEST_F(LayersTest, ImportKeepsEveryAttribute) {
     archive_entry_xattr_add_entry(entry, "user.note", "text", 4);
     // cap_net_raw+ep, VFS_CAP_REVISION_2
     archive_entry_xattr_add_entry(entry, "security.capability",
-                                  "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
+                                  "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                                  20);
   };
   ArchiveBuilder builder;
   builder.file("f", "x", 04755, owned).node("null", AE_IFCHR, 1, 3).node("disk", AE_IFBLK, 8, 1);
@@ -122,8 +126,12 @@ TEST_F(LayersTest, ImportKeepsEveryAttribute) {
 
 TEST_F(LayersTest, WhiteoutsBecomeOverlayForm) {
   ArchiveBuilder below, above;
-  below.file("gone", "x").directory("cleared").file("cleared/old", "x").directory("remade").file("remade/old", "x").file(
-      "kept", "x");
+  below.file("gone", "x")
+      .directory("cleared")
+      .file("cleared/old", "x")
+      .directory("remade")
+      .file("remade/old", "x")
+      .file("kept", "x");
   above.file(".wh.gone", "").file("cleared/.wh..wh..opq", "").file("cleared/new", "y");
   above.file(".wh.remade", "").directory("remade").file("remade/new", "y");
   auto lower = images_->layer_path(import(below)), upper = images_->layer_path(import(above));

@@ -40,7 +40,7 @@ TEST_F(ContentStoreTest, KeepsBlobsByDigest) {
 TEST_F(ContentStoreTest, WhatIsNotThereIsNotFound) {
   auto digest = oci::Digest::of("absent");
   for (auto action : std::vector<std::function<void()>>{[&] { store_.read(digest); }, [&] { store_.open(digest); },
-                                                       [&] { store_.size(digest); }}) {
+                                                        [&] { store_.size(digest); }}) {
     try {
       action();
       FAIL();

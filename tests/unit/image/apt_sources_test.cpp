@@ -35,7 +35,8 @@ TEST(AptSources, Deb822Format) {
       "Suites: bookworm\n bookworm-updates\nComponents: main\nSigned-By: /k.gpg\n\n"
       "Enabled: no\nTypes: deb\nURIs: http://other.invalid/\nSuites: sid\nComponents: main\n\n"
       "Types: deb-src\nURIs: http://other.invalid/\nSuites: sid\nComponents: main\n");
-  EXPECT_THAT(parsed, ElementsAre(source("bookworm", {"main"}, "/k.gpg"), source("bookworm-updates", {"main"}, "/k.gpg")));
+  EXPECT_THAT(parsed,
+              ElementsAre(source("bookworm", {"main"}, "/k.gpg"), source("bookworm-updates", {"main"}, "/k.gpg")));
 }
 
 TEST(AptSources, WrittenSourcesAreReadBack) {
@@ -57,8 +58,8 @@ TEST(AptSources, ReadsAllFilesThatAptReads) {
 }
 
 TEST(AptSources, ChoosesTheSuiteItself) {
-  std::vector<Source> machine{source("bookworm"), source("bookworm-updates"), source("bookworm-security"),
-                              source("bookworm-backports"), source("trixie"), source("nodistro")};
+  std::vector<Source> machine{source("bookworm"),           source("bookworm-updates"), source("bookworm-security"),
+                              source("bookworm-backports"), source("trixie"),           source("nodistro")};
   EXPECT_THAT(choose(machine, "bookworm"),
               ElementsAre(source("bookworm"), source("bookworm-updates"), source("bookworm-security")));
 }
@@ -74,13 +75,14 @@ TEST(AptSources, TakesOnlyTheOptionsThatFetchingNeeds) {
   EXPECT_THAT(needed_options("APT \"\";\nAPT::Architecture \"amd64\";\nAcquire::Check-Valid-Until \"false\";\n"
                              "Acquire::http::Proxy \"http://proxy.invalid:3128/\";\nAcquire::https::Proxy \"\";\n"
                              "Acquire::Languages \"none\";\nAcquire::Check-Date \"false\";\n"),
-              ElementsAre("Acquire::Check-Valid-Until \"false\";", "Acquire::http::Proxy \"http://proxy.invalid:3128/\";",
-                          "Acquire::Check-Date \"false\";"));
+              ElementsAre("Acquire::Check-Valid-Until \"false\";",
+                          "Acquire::http::Proxy \"http://proxy.invalid:3128/\";", "Acquire::Check-Date \"false\";"));
 }
 
 TEST(AptSources, ReleaseFields) {
-  auto release = parse_release("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Debian\nCodename: bookworm\n"
-                               "Date: Sat, 11 Jul 2026 10:16:37 UTC\nMD5Sum:\n 0ed6 14 main/x\n");
+  auto release = parse_release(
+      "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Debian\nCodename: bookworm\n"
+      "Date: Sat, 11 Jul 2026 10:16:37 UTC\nMD5Sum:\n 0ed6 14 main/x\n");
   EXPECT_EQ(release["Origin"], "Debian");
   EXPECT_EQ(release["Codename"], "bookworm");
   EXPECT_EQ(release["Date"], "Sat, 11 Jul 2026 10:16:37 UTC");

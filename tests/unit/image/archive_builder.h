@@ -26,7 +26,8 @@ inline Fd file_of(std::string_view data) {
   return fd;
 }
 
-/// Writes tar archives of any content, sane or not. Entries belong to the user that runs the test unless said otherwise.
+/// Writes tar archives of any content, sane or not. Entries belong to the user that runs the test unless said
+/// otherwise.
 class ArchiveBuilder {
  public:
   using Tweak = std::function<void(::archive_entry*)>;

@@ -61,7 +61,7 @@ TEST(TarEntry, AnOrdinaryFileIsOneBlock) {
 TEST(TarEntry, WhatDoesNotFitGoesIntoAPaxHeader) {
   round_trip({.path = std::string(100, 'p')});
   round_trip({.path = std::string(101, 'p')});
-  round_trip({.path = std::string(400, 'p') + "/"  + std::string(200, 'q')});
+  round_trip({.path = std::string(400, 'p') + "/" + std::string(200, 'q')});
   round_trip({.path = "big-owner", .uid = 4000000000u, .gid = 2097152});
   round_trip({.path = "old", .mtime = -5});
   round_trip({.path = "late", .mtime = 1LL << 40});

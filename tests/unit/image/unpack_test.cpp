@@ -14,8 +14,8 @@ namespace gantry::image {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
 using test::ArchiveBuilder;
+using ::testing::HasSubstr;
 
 class UnpackTest : public ::testing::Test {
  protected:

@@ -24,8 +24,9 @@ TEST(Digest, MatchesTheStandard) {
 TEST(Digest, AcceptsOnlySha256InLowerCase) {
   EXPECT_EQ(Digest::parse(kOfAbc).hex(), std::string(kOfAbc).substr(7));
   auto text = std::string(kOfAbc);
-  for (const std::string& bad : std::vector<std::string>{"", text.substr(7), text + "0", text.substr(0, 70), "sha512:" + text.substr(7),
-                          "sha256:" + std::string(64, 'A'), "sha256:" + std::string(63, 'a') + "/", "sha256:../../x"})
+  for (const std::string& bad : std::vector<std::string>{"", text.substr(7), text + "0", text.substr(0, 70),
+                                                         "sha512:" + text.substr(7), "sha256:" + std::string(64, 'A'),
+                                                         "sha256:" + std::string(63, 'a') + "/", "sha256:../../x"})
     EXPECT_THROW(Digest::parse(bad), Error) << bad;
 }
 

@@ -32,7 +32,8 @@ TEST(Reference, AcceptsTheGrammar) {
       {"a.b_c__d---e:T", "docker.io/library/a.b_c__d---e:T", "a.b_c__d---e:T"},
       {"app@" + kDigest, "docker.io/library/app@" + kDigest, "app@" + kDigest},
       {"app:1@" + kDigest, "docker.io/library/app:1@" + kDigest, "app:1@" + kDigest},
-      {"app:" + std::string(128, 't'), "docker.io/library/app:" + std::string(128, 't'), "app:" + std::string(128, 't')},
+      {"app:" + std::string(128, 't'), "docker.io/library/app:" + std::string(128, 't'),
+       "app:" + std::string(128, 't')},
   };
   for (const auto& row : table) {
     auto reference = Reference::parse(row.text);
@@ -43,11 +44,41 @@ TEST(Reference, AcceptsTheGrammar) {
 }
 
 TEST(Reference, RefusesEverythingElse) {
-  const std::vector<std::string> table{
-      "", ":", ":tag", "@", "/", "/app", "app/", "a//b", "App", "app:", "app:.tag", "app:-tag", "app:a b", "a b",
-      "app:" + std::string(129, 't'), "-app", "app-", "a..b", "a___b", "a.-b", "app@sha256:abc", "app@md5:abc",
-      "app@" + kDigest + "x", "host:port/app", "host:/app", "host-.x/app", "[::1/app", "[]:1/app", "../app", "./app",
-      std::string(64, 'a'), std::string(300, 'a'), "app\n", std::string("a\0b", 3), "caf\xc3\xa9"};
+  const std::vector<std::string> table{"",
+                                       ":",
+                                       ":tag",
+                                       "@",
+                                       "/",
+                                       "/app",
+                                       "app/",
+                                       "a//b",
+                                       "App",
+                                       "app:",
+                                       "app:.tag",
+                                       "app:-tag",
+                                       "app:a b",
+                                       "a b",
+                                       "app:" + std::string(129, 't'),
+                                       "-app",
+                                       "app-",
+                                       "a..b",
+                                       "a___b",
+                                       "a.-b",
+                                       "app@sha256:abc",
+                                       "app@md5:abc",
+                                       "app@" + kDigest + "x",
+                                       "host:port/app",
+                                       "host:/app",
+                                       "host-.x/app",
+                                       "[::1/app",
+                                       "[]:1/app",
+                                       "../app",
+                                       "./app",
+                                       std::string(64, 'a'),
+                                       std::string(300, 'a'),
+                                       "app\n",
+                                       std::string("a\0b", 3),
+                                       "caf\xc3\xa9"};
   for (const auto& text : table) {
     EXPECT_THROW(Reference::parse(text), Error) << text;
   }

@@ -17,15 +17,15 @@ struct UnpackOptions {
 };
 
 struct Unpacked {
-  oci::Digest digest;         ///< of the uncompressed tar, every byte as received
-  std::uint64_t bytes = 0;    ///< length of the uncompressed tar
+  oci::Digest digest;       ///< of the uncompressed tar, every byte as received
+  std::uint64_t bytes = 0;  ///< length of the uncompressed tar
   std::uint64_t entries = 0;
 };
 
 /// Reads a tar (plain, gzip, bzip2, xz, lzma, zstd, lz4) from `fd` to its end and creates what it holds below
 /// `directory`, an open directory that is empty and that nobody else writes to. Names are resolved on directory
-/// descriptors with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS) (Linux 5.6): nothing outside is touched, whatever the
-/// archive says. A leading '/' is dropped, ".." is refused; the last of several files of one name wins.
+/// descriptors with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS) (Linux 5.6): nothing outside is touched, whatever
+/// the archive says. A leading '/' is dropped, ".." is refused; the last of several files of one name wins.
 ///
 /// Extended attributes taken are user.*, security.capability and POSIX access lists; other security.* belong to the
 /// machine that wrote the archive and are left out; all others, trusted.* among them, are refused.
