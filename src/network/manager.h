@@ -60,6 +60,10 @@ struct NetworkManager::Impl {
   task<> give_back_forwarding();
   task<> ensure_table();
   task<> rebuild_table();
+  /// Applies a change that `records` holds already. When it fails, somebody has changed our table (a flush of the whole
+  /// ruleset): made anew from the records it is right again.
+  task<> change_table(std::string commands);
+  void serve_names();
   FirewallState firewall_state() const;
   task<> sweep_links();
   task<> adopt_endpoints();

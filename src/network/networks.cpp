@@ -151,7 +151,7 @@ task<bool> NetworkManager::Impl::try_build(NetworkRecord network) {
     auto store_it = [network](store::Transaction& transaction) { insert(transaction, network); };
     co_await write(std::move(store_it));
     records.networks.emplace(network.id, network);
-    co_await apply(rules::add_network(instance, firewall_network(network)));
+    co_await change_table(rules::add_network(instance, firewall_network(network)));
     auto build = [network, wanted_mtu] {
       ensure_bridge(network, wanted_mtu);
       return !is_shared(network);

@@ -105,12 +105,12 @@ task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId conta
   std::exception_ptr failure;
   try {
     co_await ensure_table();
-    auto open = [this, commands = rules::add_forwards(instance, forwards), veth, udp = udp_ports(held.ports)] {
-      Netlink().set_hairpin(veth);
-      nftables.run(commands);
-      if (!udp.empty()) forget_udp_ports(udp);
-    };
-    co_await pool.run(std::move(open));
+    auto hairpin = [veth] { Netlink().set_hairpin(veth); };
+    co_await pool.run(std::move(hairpin));
+    co_await change_table(rules::add_forwards(instance, forwards));
+    auto udp = udp_ports(held.ports);
+    auto forget = [udp] { forget_udp_ports(udp); };
+    if (!udp.empty()) co_await pool.run(std::move(forget));
   } catch (...) {
     failure = std::current_exception();
   }
@@ -133,14 +133,7 @@ task<> NetworkManager::Impl::unpublish(ContainerId container) {
   }
   if (!any) co_return;
   std::erase_if(records.publications, [&](const auto& publication) { return publication.container == container; });
-  std::exception_ptr failure;
-  try {
-    co_await apply(rules::remove_forwards(instance, forwards));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  // Somebody has changed our table: made anew from the records it is right again.
-  if (failure) co_await rebuild_table();
+  co_await change_table(rules::remove_forwards(instance, forwards));
   auto forget = [container](store::Transaction& transaction) { erase_publications(transaction, container); };
   co_await write(std::move(forget));
   holds.erase(container);

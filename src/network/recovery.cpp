@@ -55,6 +55,28 @@ task<> NetworkManager::Impl::rebuild_table() {
   table_ready = true;
 }
 
+task<> NetworkManager::Impl::change_table(std::string commands) {
+  bool failed = false;
+  try {
+    co_await apply(std::move(commands));
+  } catch (const Error& error) {
+    log::warn("{}; making the table again", error.message());
+    failed = true;
+  }
+  if (failed) co_await rebuild_table();
+}
+
+// A host whose port 53 has been taken meanwhile still gets its daemon, and its containers their packets.
+void NetworkManager::Impl::serve_names() {
+  for (const auto& [id, network] : records.networks) {
+    try {
+      dns.listen(network);
+    } catch (const Error& error) {
+      log::error("{}", error.message());
+    }
+  }
+}
+
 task<> NetworkManager::Impl::ensure_table() {
   if (!table_ready) co_await rebuild_table();
 }
@@ -148,6 +170,7 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
   for (const auto& container : gone) co_await release_in_turn(container);
   co_await sweep_links();
   if (records.networks.empty()) {
+    co_await give_back_forwarding();
     co_await apply(rules::remove_table(instance));
     table_ready = false;
     co_return;
@@ -170,7 +193,7 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
       log::warn("container {}: {}", short_id(publication.container), error.message());
     }
   }
-  for (const auto& [id, network] : records.networks) dns.listen(network);
+  serve_names();
 }
 
 task<> NetworkManager::Impl::remove_all() {
@@ -183,10 +206,11 @@ task<> NetworkManager::Impl::remove_all() {
     for (const auto& name : links_with(prefixes)) Netlink().remove_link(name);
   };
   co_await pool.run(std::move(remove_links));
+  // The guard stays until nothing is forwarded any more.
+  co_await give_back_forwarding();
   co_await apply(rules::remove_table(instance));
   table_ready = false;
   holds.clear();
-  co_await give_back_forwarding();
   auto forget = [](store::Transaction& transaction) {
     for (const char* table : {"network_publication", "network_endpoint", "network"})
       transaction.run(fmt::format("DELETE FROM {}", table));

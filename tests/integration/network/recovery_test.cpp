@@ -108,6 +108,31 @@ TEST(NetworkRecovery, RunningConnectionsSurviveARestart) {
   EXPECT_EQ(ask(&outside.space, "198.51.100.1", 8080), "198.51.100.2");
 }
 
+TEST(NetworkRecovery, AFlushedRulesetIsMadeAgain) {
+  PlayHost host;
+  Outside outside;
+  Daemon daemon(fresh_instance());
+  Space web(true);
+  auto id = daemon.add("default", web, {"web"});
+  Server server(&web, 80, false);
+  nft("flush ruleset");
+  std::vector<PublishedPort> ports{{.host_port = 8080, .container_port = 80}};
+  daemon.wait(daemon.manager().publish(id, ports));
+  EXPECT_EQ(ask(&outside.space, "198.51.100.1", 8080), "198.51.100.2");
+  nft("flush ruleset");
+  daemon.wait(daemon.manager().unplug(id));
+}
+
+TEST(NetworkRecovery, ForwardingGoesWithTheLastNetwork) {
+  PlayHost host;
+  Daemon daemon(fresh_instance());
+  daemon.wait(daemon.manager().create({.name = "shop"}));
+  daemon.wait(daemon.manager().remove("shop"));
+  daemon.restart();
+  EXPECT_EQ(read_setting("ipv4/ip_forward"), "0\n");
+  EXPECT_EQ(nft("list ruleset"), "");
+}
+
 TEST(NetworkRecovery, WhatNobodyOwnsIsRemoved) {
   PlayHost host;
   Daemon daemon(fresh_instance());
