@@ -251,6 +251,8 @@ void add_route(const Space* where, const std::string& route) {
   within(where, [&] { ip("route add " + route); });
 }
 
+void add_address(const std::string& address, const std::string& link) { ip("addr add " + address + " dev " + link); }
+
 std::vector<std::string> resolve(const Space* where, const std::string& server, const std::string& name,
                                  const std::string& type, int* rcode, bool tcp) {
   auto* query = ldns_pkt_query_new(ldns_dname_new_frm_str(name.c_str()), ldns_get_rr_type_by_name(type.c_str()),

@@ -68,6 +68,9 @@ bool pings(const Space* where, const std::string& address);
 /// "ip route add <route>" there.
 void add_route(const Space* where, const std::string& route);
 
+/// "ip addr add <address> dev <link>" on the playing host.
+void add_address(const std::string& address, const std::string& link);
+
 /// A DNS question over UDP to the server; the addresses, or names for PTR, sorted. nullopt: NXDOMAIN or no answer;
 /// `rcode` gets the return code, -1 without an answer.
 std::vector<std::string> resolve(const Space* where, const std::string& server, const std::string& name,

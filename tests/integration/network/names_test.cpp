@@ -46,6 +46,32 @@ TEST(NetworkNames, ReverseAndUnknown) {
   EXPECT_EQ(rcode, 0) << "the name exists, without such a record";
 }
 
+// Plays the resolver that this machine's /etc/resolv.conf names, inside the playing host, and answers one question.
+TEST(NetworkNames, OtherNamesAreAskedAtTheHostsResolver) {
+  auto file = read_file("/etc/resolv.conf");
+  auto at = file.find("nameserver ");
+  ASSERT_NE(at, std::string::npos) << "this machine has no resolver to play";
+  auto server = file.substr(at + 11, file.find_first_of(" \n", at + 11) - at - 11);
+  PlayHost host;
+  if (!asio::ip::make_address(server).is_loopback()) add_address(server, "lo");
+  asio::io_context context;
+  asio::ip::udp::socket socket(context, asio::ip::udp::endpoint(asio::ip::make_address(server), 53));
+  std::thread resolver([&] {
+    std::array<unsigned char, 512> packet{};
+    asio::ip::udp::endpoint client;
+    auto size = socket.receive_from(asio::buffer(packet), client);
+    packet[2] |= 0x80;
+    socket.send_to(asio::buffer(packet.data(), size), client);
+  });
+  Daemon daemon(fresh_instance());
+  Space client(true);
+  auto own = daemon.endpoint(daemon.add("default", client, {"client"}));
+  int rcode = -1;
+  resolve(&client, own.gateway, "www.example.org", "A", &rcode);
+  resolver.join();
+  EXPECT_EQ(rcode, 0) << "the resolver's own answer came back";
+}
+
 TEST(NetworkNames, OnlyClientsOfTheNetworkAreAnswered) {
   PlayHost host;
   Outside outside;
