@@ -10,7 +10,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   # g++ 12 reports these inside coroutine frames and std::string; the dev build keeps them.
   target_compile_options(gantry_options INTERFACE
     -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
-    -Wno-dangling-pointer)
+    -Wno-dangling-pointer -Wno-mismatched-new-delete)
 endif()
 if(GANTRY_SANITIZE)
   target_compile_options(gantry_options INTERFACE -fsanitize=${GANTRY_SANITIZE} -fno-sanitize-recover=all)
