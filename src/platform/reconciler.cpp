@@ -141,7 +141,8 @@ task<> Reconciler::ensure_volumes() {
   for (const auto& [key, volume] : stack_.volumes) {
     auto& volumes = engine_.volumes();
     bool exists = false;
-    auto known = co_await engine_.pool().run([&volumes] { return volumes.list(); });
+    auto list = [&volumes] { return volumes.list(); };
+    auto known = co_await engine_.pool().run(list);
     for (const auto& info : known) exists = exists || info.name == volume.name;
     if (exists) continue;
     if (volume.external)
@@ -149,11 +150,11 @@ task<> Reconciler::ensure_volumes() {
                   fmt::format("create it with 'gantry volume create {}'", volume.name));
     auto labels = volume.labels;
     labels[engine::kStackLabel] = stack_.name;
-    auto name = volume.name;
-    co_await engine_.pool().run([&volumes, name, labels] {
+    auto make = [&volumes, name = volume.name, labels = std::move(labels)] {
       bool fresh = false;
       volumes.ensure(name, labels, false, &fresh);
-    });
+    };
+    co_await engine_.pool().run(std::move(make));
     step("volume", volume.name, "created");
   }
 }
@@ -164,7 +165,8 @@ task<> Reconciler::ensure_service(std::string name) {
   auto reference = service->image;
   image::ImageInfo image;
   try {
-    image = co_await engine_.pool().run([&images, reference] { return images.resolve(reference); });
+    auto resolve = [&images, reference] { return images.resolve(reference); };
+    image = co_await engine_.pool().run(std::move(resolve));
   } catch (Error& error) {
     throw error.within("service " + name);
   }
@@ -353,7 +355,8 @@ task<> bring_down(engine::Engine& engine, std::string stack, std::vector<std::ve
   for (const auto& name : volumes) {
     auto& store = engine.volumes();
     try {
-      co_await engine.pool().run([&store, name] { store.remove(name); });
+      auto remove = [&store, name] { store.remove(name); };
+      co_await engine.pool().run(std::move(remove));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::not_found) throw;
       continue;
