@@ -111,7 +111,9 @@ task<> Engine::Impl::recover_active(ContainerPtr container, runtime::Adopted fou
   auto run = std::make_shared<Run>();
   bool rebooted = record.internals.boot_id != boot_id;
   run->exit = ended ? *found.exit : lost_exit(rebooted);
-  if (!ended) run->error = rebooted ? "the machine restarted" : "was killed while gantryd was not running";
+  // A program that ended because the machine went down did not end by itself, however politely it did.
+  if (rebooted) run->error = "the machine restarted";
+  if (!ended && !rebooted) run->error = "was killed while gantryd was not running";
   container->run = run;
   auto afterwards = Afterwards::by_policy;
   if (container->state() == State::stopping)

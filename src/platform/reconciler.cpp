@@ -93,8 +93,9 @@ task<> Reconciler::resume() {
     std::vector<task<>> starts;
     for (const auto& name : level) {
       for (const auto& container : containers_of(name)) {
-        // `error` is set when the program did not end by itself: a lost machine, a killed shim, a failed start.
-        bool lost = container.state == engine::State::exited && !container.error.empty() && !container.stopped_by_user;
+        // Did not end by itself: the machine went down, it was killed (128 + signal), or it could not start.
+        bool taken = !container.error.empty() || container.exit_code > 128;
+        bool lost = container.state == engine::State::exited && taken && !container.stopped_by_user;
         if (lost) starts.push_back(start(container.id, container.spec.name));
       }
     }

@@ -7,7 +7,7 @@ busybox_image
 say "exit statuses are passed through"
 expect "true" "$(status gantry run --rm busybox true)" 0
 expect "exit 7" "$(status gantry run --rm busybox sh -c 'exit 7')" 7
-expect "killed" "$(status gantry run --rm busybox sh -c 'kill -TERM $$; sleep 5')" 143
+expect "killed" "$(status gantry run --rm --init busybox sh -c 'kill -TERM $$; sleep 5')" 143
 expect "missing command" "$(status gantry run --rm busybox /no/such)" 127
 contains "missing command" "$(cat "$W/out")" "/no/such"
 
@@ -29,7 +29,7 @@ gantry rm -f loose >/dev/null
 say "detached: logs, exec, stop, start, restart"
 gantry run -d --name web --init -e COLOUR=blue --memory 64m --pids-limit 40 busybox sh -c 'echo started as $COLOUR; exec sleep 1000' >/dev/null
 eventually 5 sh -c "gantry logs web | grep -q 'started as blue'"
-expect "exec" "$(gantry exec web cat /proc/1/comm)" catatonit
+expect "exec" "$(gantry exec web cat /proc/1/comm)" init
 expect "exec status" "$(status gantry exec web sh -c 'exit 9')" 9
 expect "memory limit" "$(gantry inspect web | jq '.[0].spec.resources.memory // .spec.resources.memory')" 67108864
 expect "state" "$(gantry inspect web --format json | jq -r 'if type == "array" then .[0].state else .state end')" running
