@@ -17,7 +17,8 @@ if(GANTRY_SANITIZE)
   target_link_options(gantry_options INTERFACE -fsanitize=${GANTRY_SANITIZE})
   # sanitizers disturb the flow analysis behind these warnings
   target_compile_options(gantry_options INTERFACE
-    -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-tsan)
+    -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-mismatched-new-delete
+    -Wno-stringop-overread -Wno-tsan)
 endif()
 target_link_options(gantry_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
 find_program(GANTRY_MOLD mold)

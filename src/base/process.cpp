@@ -109,8 +109,15 @@ void Child::signal(int number) const {
 
 ExitStatus Child::wait() {
   siginfo_t info{};
-  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0)
-    if (errno != EINTR) throw_errno("wait for process " + std::to_string(pid_));
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0) {
+    // A wait given up by a coroutine leaves the pidfd non-blocking: wait for it to become readable instead.
+    pollfd ended{pidfd_.get(), POLLIN, 0};
+    if (errno == EAGAIN) {
+      (void)::poll(&ended, 1, -1);
+    } else if (errno != EINTR) {
+      throw_errno("wait for process " + std::to_string(pid_));
+    }
+  }
   return from_wait(info);
 }
 
