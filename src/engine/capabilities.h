@@ -13,8 +13,8 @@ struct CapabilityBase {
   std::vector<std::string> all;
 };
 
-/// The final set: all when privileged, else defaults + cap_add - cap_drop, where "ALL" means all of them and an added one
-/// outweighs "ALL" in cap_drop. Error invalid for a name that does not exist. Pure.
+/// The final set: all when privileged, else defaults + cap_add - cap_drop, where "ALL" means all of them and an added
+/// one outweighs "ALL" in cap_drop. Error invalid for a name that does not exist. Pure.
 std::vector<std::string> final_capabilities(const Security& security, const CapabilityBase& base);
 
 }  // namespace gantry::engine

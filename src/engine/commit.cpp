@@ -12,7 +12,8 @@ void Engine::Impl::commit(Container& container, Transition transition, const std
   amend(container, changed, std::move(events_of));
 }
 
-void Engine::Impl::amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events_of) {
+void Engine::Impl::amend(Container& container, const std::function<void(Record&)>& change,
+                         std::vector<Event> events_of) {
   Record next = container.record;
   change(next);
   records.update(next, std::move(events_of));

@@ -58,7 +58,8 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
   auto container = std::make_shared<Container>(parts.executor, make_record(std::move(spec), std::move(origin)));
   const auto& info = container->record.info;
   std::vector<Event> created;
-  created.push_back(event(*container, "create", info.isolation_off.empty() ? "" : "isolation_off", joined(info.isolation_off)));
+  created.push_back(
+      event(*container, "create", info.isolation_off.empty() ? "" : "isolation_off", joined(info.isolation_off)));
   records.insert(container->record, std::move(created));
   containers.emplace(container->id(), container);
 

@@ -35,7 +35,8 @@ struct DirWatch::State : std::enable_shared_from_this<DirWatch::State> {
   std::function<void()> changed;
 };
 
-DirWatch::DirWatch(asio::any_io_executor executor, const std::filesystem::path& directory, std::function<void()> changed)
+DirWatch::DirWatch(asio::any_io_executor executor, const std::filesystem::path& directory,
+                   std::function<void()> changed)
     : state_(std::make_shared<State>(std::move(executor), std::move(changed))) {
   int raw = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (raw < 0) throw_errno("inotify_init1");

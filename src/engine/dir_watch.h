@@ -8,7 +8,8 @@
 
 namespace gantry::engine {
 
-/// Calls `changed` on the executor when a file in a directory grows, appears or is renamed (inotify). Ends with the object.
+/// Calls `changed` on the executor when a file in a directory grows, appears or is renamed (inotify). Ends with the
+/// object.
 class DirWatch {
  public:
   DirWatch(asio::any_io_executor executor, const std::filesystem::path& directory, std::function<void()> changed);

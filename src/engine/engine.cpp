@@ -73,10 +73,8 @@ std::vector<ContainerInfo> Engine::list(const ContainerFilter& filter) const { r
 task<Stats> Engine::stats(ContainerId id) {
   if (!is_active(impl_->find(id)->state())) co_return Stats{};
   auto usage = co_await parts_.runtime.usage(id);
-  co_return Stats{.memory = usage.memory,
-                  .memory_limit = usage.memory_limit,
-                  .cpu_nanos = usage.cpu_nanos,
-                  .pids = usage.pids};
+  co_return Stats{
+      .memory = usage.memory, .memory_limit = usage.memory_limit, .cpu_nanos = usage.cpu_nanos, .pids = usage.pids};
 }
 
 task<std::unique_ptr<StdioSession>> Engine::attach(ContainerId id) { return impl_->attach(std::move(id)); }

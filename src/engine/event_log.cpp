@@ -84,9 +84,10 @@ std::int64_t EventLog::first_since(Timestamp since) {
 std::vector<Event> EventLog::after(std::int64_t sequence) {
   std::vector<Event> out;
   database_.transaction([&](store::Transaction& t) {
-    t.query("SELECT sequence, time, type, action, id, name, attributes FROM events WHERE sequence>? "
-            "ORDER BY sequence LIMIT ?",
-            {sequence, kPage}, [&](const store::Row& row) { out.push_back(to_event(row)); });
+    t.query(
+        "SELECT sequence, time, type, action, id, name, attributes FROM events WHERE sequence>? "
+        "ORDER BY sequence LIMIT ?",
+        {sequence, kPage}, [&](const store::Row& row) { out.push_back(to_event(row)); });
   });
   return out;
 }

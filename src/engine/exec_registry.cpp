@@ -36,7 +36,8 @@ void ExecRegistry::forget(const ContainerId& container) {
 
 void ExecRegistry::forget_old() {
   auto limit = std::chrono::steady_clock::now() - kExecKept;
-  std::erase_if(execs_, [&](const auto& entry) { return !entry.second->info.running && entry.second->touched < limit; });
+  std::erase_if(execs_,
+                [&](const auto& entry) { return !entry.second->info.running && entry.second->touched < limit; });
 }
 
 }  // namespace gantry::engine

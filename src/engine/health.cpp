@@ -103,7 +103,8 @@ void Engine::Impl::record_check(Container& container, HealthResult result, bool 
   if (verdict == info.health) return;
   std::vector<Event> told;
   told.push_back(event(container, "health_status", "health", json::name_of(verdict)));
-  amend(container, [&](Record& record) { record.info.health = verdict; }, std::move(told));
+  amend(
+      container, [&](Record& record) { record.info.health = verdict; }, std::move(told));
 }
 
 task<> Engine::Impl::restart_unhealthy(ContainerPtr container, RunPtr run) {

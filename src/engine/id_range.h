@@ -12,8 +12,8 @@
 ///
 /// The ranges lie in [0x70000000, 0x7ffe0000): above what systemd hands out to its containers (0x00080000-0x6fffffff)
 /// and below its range for foreign images (0x7ffe0000-0x7ffeffff), both from systemd's UIDS-GIDS.md; above what
-/// useradd puts into /etc/subuid and /etc/subgid (SUB_UID_MIN 100000 to SUB_UID_MAX 600100000, login.defs(5)); and below
-/// 2^31, where programs that keep ids in signed numbers break. That makes 4094 ranges.
+/// useradd puts into /etc/subuid and /etc/subgid (SUB_UID_MIN 100000 to SUB_UID_MAX 600100000, login.defs(5)); and
+/// below 2^31, where programs that keep ids in signed numbers break. That makes 4094 ranges.
 namespace gantry::engine {
 
 inline constexpr std::uint32_t kFirstHostId = 0x70000000;

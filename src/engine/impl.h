@@ -13,8 +13,8 @@
 #include "event_log.h"
 #include "exec_registry.h"
 #include "gantry/engine/engine.h"
-#include "notifier.h"
 #include "layer_view.h"
+#include "notifier.h"
 #include "operations.h"
 #include "plan.h"
 #include "record_store.h"
@@ -35,9 +35,9 @@ struct Origin {
 
 /// What follows when a run has ended.
 enum class Afterwards {
-  by_policy,   ///< it ended by itself, or was unhealthy
-  stay,        ///< it was asked to stop
-  start,       ///< it was asked to restart: as `restarting`, the caller starts it
+  by_policy,  ///< it ended by itself, or was unhealthy
+  stay,       ///< it was asked to stop
+  start,      ///< it was asked to restart: as `restarting`, the caller starts it
 };
 
 /// Who wants a start, and so who learns of its failure.
@@ -49,8 +49,8 @@ struct StopRequest {
   Afterwards afterwards = Afterwards::stay;
 };
 
-/// The engine's inside. Functions named `..._locked` expect the container's mutex to be held by the caller; the rest take
-/// it themselves. Grouped by the file they are in.
+/// The engine's inside. Functions named `..._locked` expect the container's mutex to be held by the caller; the rest
+/// take it themselves. Grouped by the file they are in.
 struct Engine::Impl {
   Impl(Parts& parts, std::filesystem::path data_dir);
 
@@ -68,7 +68,8 @@ struct Engine::Impl {
   /// The same without a change of state.
   void amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events = {});
   /// With one attribute of its own, unless `key` is empty.
-  Event event(const Container& container, std::string action, const std::string& key = {}, std::string value = {}) const;
+  Event event(const Container& container, std::string action, const std::string& key = {},
+              std::string value = {}) const;
   void wake(Container& container);
   /// Called before each step of an operation, by the name tests know it by.
   void step(std::string_view name) const;
@@ -111,6 +112,7 @@ struct Engine::Impl {
   task<> kill(ContainerId id, std::string signal);
   task<> stop_locked(ContainerPtr container, StopRequest request);
   task<> end_run(ContainerPtr container, RunPtr run, Duration grace);
+  task<> kill_processes(ContainerPtr container);
   task<bool> wait_exit(ContainerPtr container, RunPtr run, std::optional<SteadyTime> deadline);
 
   // remove.cpp
@@ -172,9 +174,9 @@ struct Engine::Impl {
   RecordStore records;
   ExecRegistry execs;
   std::unordered_map<ContainerId, ContainerPtr> containers;
-  Scope background;        ///< supervisors, back-offs, health checks: may be cancelled at any point
-  Operations operations;   ///< what users asked for: runs to its end, whoever goes away
-  Permits restarts;        ///< a boot with a hundred containers starts a few at a time
+  Scope background;       ///< supervisors, back-offs, health checks: may be cancelled at any point
+  Operations operations;  ///< what users asked for: runs to its end, whoever goes away
+  Permits restarts;       ///< a boot with a hundred containers starts a few at a time
   AsyncMutex network_mutex;
   std::map<std::string, std::weak_ptr<AsyncMutex>> volume_locks;
   bool closing = false;

@@ -8,26 +8,27 @@ namespace gantry::engine {
 namespace {
 
 constexpr std::string_view kAdjectives[] = {
-    "amber",   "ample",   "balmy",  "bold",   "brave",  "breezy", "bright", "brisk",  "bronze", "calm",   "candid",
-    "cheery",  "clear",   "clever", "cobalt", "copper", "cosy",   "crisp",  "curious", "dapper", "daring", "deft",
-    "eager",   "early",   "earnest", "even",  "fabled", "fair",   "fleet",  "fresh",  "gentle", "gilded", "glad",
-    "golden",  "grand",   "hardy",  "hazel",  "honest", "humble", "ivory",  "jade",   "jolly",  "keen",   "kind",
-    "lively",  "lucid",   "lucky",  "mellow", "merry",  "mild",   "mossy",  "neat",   "nimble", "noble",  "opal",
-    "patient", "placid",  "plucky", "polar",  "proud",  "quick",  "quiet",  "rapid",  "ready",  "robust", "rosy",
-    "rustic",  "sandy",   "serene", "sharp",  "silent", "silver", "sleek",  "snug",   "solid",  "spry",   "steady",
-    "stout",   "sturdy",  "subtle", "sunny",  "sure",   "swift",  "tawny",  "tidy",   "tranquil", "upbeat", "velvet",
-    "vivid",   "warm",    "wise",   "witty",  "zesty"};
+    "amber",   "ample",  "balmy",   "bold",   "brave",  "breezy", "bright", "brisk",   "bronze",   "calm",   "candid",
+    "cheery",  "clear",  "clever",  "cobalt", "copper", "cosy",   "crisp",  "curious", "dapper",   "daring", "deft",
+    "eager",   "early",  "earnest", "even",   "fabled", "fair",   "fleet",  "fresh",   "gentle",   "gilded", "glad",
+    "golden",  "grand",  "hardy",   "hazel",  "honest", "humble", "ivory",  "jade",    "jolly",    "keen",   "kind",
+    "lively",  "lucid",  "lucky",   "mellow", "merry",  "mild",   "mossy",  "neat",    "nimble",   "noble",  "opal",
+    "patient", "placid", "plucky",  "polar",  "proud",  "quick",  "quiet",  "rapid",   "ready",    "robust", "rosy",
+    "rustic",  "sandy",  "serene",  "sharp",  "silent", "silver", "sleek",  "snug",    "solid",    "spry",   "steady",
+    "stout",   "sturdy", "subtle",  "sunny",  "sure",   "swift",  "tawny",  "tidy",    "tranquil", "upbeat", "velvet",
+    "vivid",   "warm",   "wise",    "witty",  "zesty"};
 
 constexpr std::string_view kNouns[] = {
-    "anchor", "anvil",  "apple",  "arch",   "badger", "barge",  "beacon", "birch",  "bison",  "boulder", "bridge",
-    "brook",  "canal",  "canyon", "cedar",  "cliff",  "clover", "comet",  "condor", "coral",  "crane",   "creek",
-    "delta",  "dock",   "dune",   "ember",  "falcon", "fern",   "finch",  "fjord",  "forge",  "galley",  "gantry",
-    "garnet", "geyser", "glade",  "grove",  "gull",   "harbor", "haven",  "heron",  "hill",   "hoist",   "island",
-    "jetty",  "juniper", "kayak", "keel",   "kestrel", "lagoon", "lantern", "larch", "ledge", "lever",   "lynx",
-    "maple",  "marina", "meadow", "mesa",   "mill",   "moor",   "oak",    "otter",  "pier",   "pine",    "plover",
-    "pulley", "quarry", "quay",   "rapids", "raven",  "reef",   "ridge",  "river",  "rudder", "sail",    "schooner",
-    "sextant", "shore", "sloop",  "spruce", "summit", "swan",   "tern",   "thistle", "tide",  "timber",  "valley",
-    "vessel", "walnut", "wharf",  "willow", "winch",  "wren",   "zephyr"};
+    "anchor",  "anvil",  "apple",  "arch",   "badger",  "barge",   "beacon",   "birch",   "bison",   "boulder",
+    "bridge",  "brook",  "canal",  "canyon", "cedar",   "cliff",   "clover",   "comet",   "condor",  "coral",
+    "crane",   "creek",  "delta",  "dock",   "dune",    "ember",   "falcon",   "fern",    "finch",   "fjord",
+    "forge",   "galley", "gantry", "garnet", "geyser",  "glade",   "grove",    "gull",    "harbor",  "haven",
+    "heron",   "hill",   "hoist",  "island", "jetty",   "juniper", "kayak",    "keel",    "kestrel", "lagoon",
+    "lantern", "larch",  "ledge",  "lever",  "lynx",    "maple",   "marina",   "meadow",  "mesa",    "mill",
+    "moor",    "oak",    "otter",  "pier",   "pine",    "plover",  "pulley",   "quarry",  "quay",    "rapids",
+    "raven",   "reef",   "ridge",  "river",  "rudder",  "sail",    "schooner", "sextant", "shore",   "sloop",
+    "spruce",  "summit", "swan",   "tern",   "thistle", "tide",    "timber",   "valley",  "vessel",  "walnut",
+    "wharf",   "willow", "winch",  "wren",   "zephyr"};
 
 }  // namespace
 

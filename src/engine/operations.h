@@ -6,8 +6,8 @@
 
 namespace gantry::engine {
 
-/// Runs operations apart from who asked for them: a client that goes away in the middle of a start leaves a container that
-/// is started or not, never half of one. `close` lets all of them come to their end.
+/// Runs operations apart from who asked for them: a client that goes away in the middle of a start leaves a container
+/// that is started or not, never half of one. `close` lets all of them come to their end.
 class Operations {
  public:
   explicit Operations(asio::any_io_executor executor) : executor_(executor), idle_(std::move(executor)) {}

@@ -7,8 +7,8 @@
 
 namespace gantry::engine {
 
-/// Where a session for a container that does not run yet waits for it: `start` binds it after the container was made and
-/// before its program is executed, so that no byte is lost.
+/// Where a session for a container that does not run yet waits for it: `start` binds it after the container was made
+/// and before its program is executed, so that no byte is lost.
 class PendingAttach {
  public:
   explicit PendingAttach(asio::any_io_executor executor) : ready_(std::move(executor)) {}

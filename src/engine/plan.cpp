@@ -26,8 +26,12 @@ runtime::PlannedMount planned(const Mount& mount, const PlanInputs& inputs) {
       out.size = mount.tmpfs_size;
       out.mode = mount.tmpfs_mode;
       break;
-    case MountType::bind: out.source = mount.source; break;
-    case MountType::volume: out.source = inputs.volume_paths.at(mount.source); break;
+    case MountType::bind:
+      out.source = mount.source;
+      break;
+    case MountType::volume:
+      out.source = inputs.volume_paths.at(mount.source);
+      break;
   }
   return out;
 }

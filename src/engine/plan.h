@@ -26,8 +26,8 @@ struct ContainerPaths {
 };
 
 struct PlanInputs {
-  std::vector<std::filesystem::path> layers;         ///< lowest first
-  std::map<std::string, std::string> volume_paths;   ///< name -> directory on the host
+  std::vector<std::filesystem::path> layers;        ///< lowest first
+  std::map<std::string, std::string> volume_paths;  ///< name -> directory on the host
   oci::UserIds user;
   ContainerPaths paths;
   CapabilityBase capabilities;

@@ -6,8 +6,7 @@
 namespace gantry::engine {
 
 store::Schema schema() {
-  return {"engine",
-          {R"(
+  return {"engine", {R"(
 CREATE TABLE containers(
   id TEXT PRIMARY KEY, project TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, id_slot INTEGER UNIQUE,
   info TEXT NOT NULL, internals TEXT NOT NULL, UNIQUE(project, name)) STRICT;

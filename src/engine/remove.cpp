@@ -9,7 +9,7 @@ task<> Engine::Impl::remove(ContainerId id, RemoveOptions options) {
   if (!options.force) require_next_state(container->state(), Transition::remove, container->name());
   call_off_back_off(*container);
   // Also under a stop that is waiting for its grace to pass: its wait ends with the process.
-  if (options.force && container->run) co_await parts.runtime.kill_all(id);
+  if (options.force && container->run) co_await kill_processes(container);
   auto guard = co_await container->mutex.lock();
   if (container->gone) co_return;
   if (container->run && options.force) {

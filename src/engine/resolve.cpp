@@ -16,9 +16,7 @@ std::string key_of(const std::string& entry) { return entry.substr(0, entry.find
 Strings program(const ContainerSpec& spec, const oci::RunConfig& image) {
   Strings argv = spec.entrypoint ? *spec.entrypoint : image.Entrypoint.value_or(Strings{});
   // The image's command is written for the image's entry point: with another one it means nothing.
-  const Strings command = spec.command      ? *spec.command
-                          : spec.entrypoint ? Strings{}
-                                            : image.Cmd.value_or(Strings{});
+  const Strings command = spec.command ? *spec.command : spec.entrypoint ? Strings{} : image.Cmd.value_or(Strings{});
   argv.insert(argv.end(), command.begin(), command.end());
   if (argv.empty())
     throw Error(ErrorKind::invalid, "no command given, and image " + spec.image + " names none",
@@ -56,9 +54,7 @@ HealthCheck image_times(const oci::HealthConfig& image) {
 
 std::optional<HealthCheck> health(const ContainerSpec& spec, const oci::RunConfig& image) {
   if (spec.health && spec.health->disable) return std::nullopt;
-  HealthCheck check = spec.health        ? *spec.health
-                      : image.Healthcheck ? image_times(*image.Healthcheck)
-                                          : HealthCheck{};
+  HealthCheck check = spec.health ? *spec.health : image.Healthcheck ? image_times(*image.Healthcheck) : HealthCheck{};
   if (!check.shell.empty()) {
     check.test = shell_command(image, check.shell);
   } else if (check.test.empty()) {

@@ -14,8 +14,8 @@ struct Resolved {
   std::vector<std::string> argv;         ///< entrypoint and command together, never empty
   std::vector<std::string> environment;  ///< the image's, then the user's; without what the engine adds at start
   std::string user;
-  std::string working_dir;  ///< absolute
-  std::string stop_signal;  ///< "SIGTERM"
+  std::string working_dir;            ///< absolute
+  std::string stop_signal;            ///< "SIGTERM"
   std::optional<HealthCheck> health;  ///< with `test` filled in
   std::vector<Mount> mounts;          ///< the user's and the image's volumes, parents before children
 };

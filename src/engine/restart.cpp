@@ -7,9 +7,11 @@ namespace {
 
 bool policy_allows(const RestartPolicy& policy, const Ending& ending) {
   switch (policy.mode) {
-    case RestartMode::no: return false;
+    case RestartMode::no:
+      return false;
     case RestartMode::always:
-    case RestartMode::unless_stopped: return true;
+    case RestartMode::unless_stopped:
+      return true;
     case RestartMode::on_failure:
       if (ending.exit_code == 0 && !ending.unhealthy) return false;
       return policy.max_retries == 0 || ending.restart_count < policy.max_retries;

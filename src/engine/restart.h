@@ -17,10 +17,10 @@ Duration back_off(int failures);
 
 struct Ending {
   int exit_code = 0;
-  bool unhealthy = false;        ///< ended by the engine because its health check failed
+  bool unhealthy = false;  ///< ended by the engine because its health check failed
   bool stopped_by_user = false;
-  int restart_count = 0;         ///< restarts since the user's start
-  int failures = 0;              ///< endings in a row before `kSettled`
+  int restart_count = 0;  ///< restarts since the user's start
+  int failures = 0;       ///< endings in a row before `kSettled`
   Duration ran{};
 };
 

@@ -45,7 +45,8 @@ int signal_number(std::string_view text) {
   auto number = whole_number(name);
   if (!number) number = by_name(name);
   if (!number || *number < 1 || *number > SIGRTMAX)
-    throw Error(ErrorKind::invalid, "unknown signal '" + std::string(text) + "'", "use a name as SIGTERM or its number");
+    throw Error(ErrorKind::invalid, "unknown signal '" + std::string(text) + "'",
+                "use a name as SIGTERM or its number");
   return *number;
 }
 

@@ -6,7 +6,8 @@
 #include "impl.h"
 
 // Everything that exists outside the store from `start` on is given back by release_network and release_runtime, which
-// ask the owners by the container's id: so nothing has to be remembered for the way back, neither here nor after a crash.
+// ask the owners by the container's id: so nothing has to be remembered for the way back, neither here nor after a
+// crash.
 namespace gantry::engine {
 namespace {
 
@@ -124,7 +125,7 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
     ending.failures = container->record.internals.failures;
     again = decide_restart(info.spec.restart, ending);
   }
-  auto transition = again                     ? Transition::ended_again
+  auto transition = again                      ? Transition::ended_again
                     : before == State::created ? Transition::start_undone
                                                : Transition::ended;
   std::vector<Event> told;
@@ -183,7 +184,7 @@ task<std::vector<NetworkAddress>> Engine::Impl::reserve_networks(ContainerPtr co
 task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
                                              std::vector<NetworkAddress> addresses) {
   const auto& spec = container->record.info.spec;
-  auto resolv = !spec.dns.empty()    ? resolv_text(spec.dns)
+  auto resolv = !spec.dns.empty()   ? resolv_text(spec.dns)
                 : addresses.empty() ? std::string()
                                     : parts.networks.resolv_conf(container->id());
   container->user = co_await user_of(container, container->record.internals.resolved.user);

@@ -65,8 +65,6 @@ State require_next_state(State state, Transition transition, const std::string& 
               fix_for(state, transition, name));
 }
 
-bool is_active(State state) {
-  return state == State::starting || state == State::running || state == State::stopping;
-}
+bool is_active(State state) { return state == State::starting || state == State::running || state == State::stopping; }
 
 }  // namespace gantry::engine

@@ -86,10 +86,20 @@ task<> Engine::Impl::end_run(ContainerPtr container, RunPtr run, Duration grace)
     if (co_await wait_exit(container, run, after(grace))) co_return;
   }
   if (run->exit) co_return;
-  co_await parts.runtime.kill_all(container->id());
+  co_await kill_processes(container);
   if (!co_await wait_exit(container, run, after(kKillLimit)))
     throw Error(ErrorKind::unavailable, "container " + container->name() + " does not end although it was killed",
                 "a process of it hangs in the kernel, often on network storage: see dmesg");
+}
+
+// What counts is whether it ends: a kill that meets it ending may fail on what is going away.
+task<> Engine::Impl::kill_processes(ContainerPtr container) {
+  try {
+    co_await parts.runtime.kill_all(container->id());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) throw;
+    log::warn("container {}: killing its processes: {}", container->name(), error.message());
+  }
 }
 
 task<bool> Engine::Impl::wait_exit(ContainerPtr container, RunPtr run, std::optional<SteadyTime> deadline) {

@@ -24,8 +24,8 @@ task<> Engine::Impl::run_ended(ContainerPtr container, RunPtr run) {
   if (container->run == run) co_await run_ended_locked(container, run, Afterwards::by_policy);
 }
 
-// The network goes before the exit becomes visible, so that whoever waited for the end finds the ports free; the runtime's
-// side after it, because until the row is written the exit status is only there.
+// The network goes before the exit becomes visible, so that whoever waited for the end finds the ports free; the
+// runtime's side after it, because until the row is written the exit status is only there.
 task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterwards afterwards) {
   auto exit = *run->exit;
   const auto& info = container->record.info;
@@ -95,9 +95,12 @@ task<ExitStatus> Engine::Impl::wait(ContainerId id, WaitCondition condition) {
   auto met = [&] {
     if (container->gone) return true;
     switch (condition) {
-      case WaitCondition::not_running: return !is_active(container->state()) && container->state() != State::restarting;
-      case WaitCondition::next_exit: return container->endings != endings;
-      case WaitCondition::removed: return false;
+      case WaitCondition::not_running:
+        return !is_active(container->state()) && container->state() != State::restarting;
+      case WaitCondition::next_exit:
+        return container->endings != endings;
+      case WaitCondition::removed:
+        return false;
     }
     return true;
   };

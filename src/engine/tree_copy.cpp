@@ -47,7 +47,8 @@ void copy_attributes(const fs::path& source, const fs::path& target) {
   std::string names(static_cast<std::size_t>(length), '\0');
   length = ::llistxattr(source.c_str(), names.data(), names.size());
   std::vector<char> value(64u << 10);
-  for (std::size_t at = 0; length > 0 && at < static_cast<std::size_t>(length); at += std::string(&names[at]).size() + 1) {
+  for (std::size_t at = 0; length > 0 && at < static_cast<std::size_t>(length);
+       at += std::string(&names[at]).size() + 1) {
     const char* name = &names[at];
     if (std::string_view(name).starts_with("trusted.overlay.")) continue;
     auto size = ::lgetxattr(source.c_str(), name, value.data(), value.size());

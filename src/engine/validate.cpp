@@ -17,7 +17,8 @@ namespace {
 
 void require_mount(const Mount& mount) {
   if (!mount.target.starts_with('/') || mount.target == "/")
-    refuse("mount target '" + mount.target + "' is not an absolute path below /", "give an absolute path in the container");
+    refuse("mount target '" + mount.target + "' is not an absolute path below /",
+           "give an absolute path in the container");
   if (mount.type == MountType::bind && !mount.source.starts_with('/'))
     refuse("bind mount on " + mount.target + ": source '" + mount.source + "' is not an absolute path",
            "give the host's path from / on, or a volume's name");
@@ -29,8 +30,7 @@ void require_mounts(const std::vector<Mount>& mounts) {
   for (const auto& mount : mounts) {
     require_mount(mount);
     auto target = (std::filesystem::path(mount.target) / "").lexically_normal().string();
-    if (!targets.insert(target).second)
-      refuse("two mounts on " + mount.target, "give each mount a target of its own");
+    if (!targets.insert(target).second) refuse("two mounts on " + mount.target, "give each mount a target of its own");
   }
 }
 
@@ -55,9 +55,9 @@ void require_sysctl(const std::string& name, bool own_network) {
 }
 
 void require_ulimit(const Ulimit& limit) {
-  constexpr std::array<std::string_view, 16> kKnown = {
-      "as",      "core",   "cpu",        "data", "fsize",  "locks",  "memlock",    "msgqueue",
-      "nice",    "nofile", "nproc",      "rss",  "rtprio", "rttime", "sigpending", "stack"};
+  constexpr std::array<std::string_view, 16> kKnown = {"as",      "core",     "cpu",        "data",   "fsize", "locks",
+                                                       "memlock", "msgqueue", "nice",       "nofile", "nproc", "rss",
+                                                       "rtprio",  "rttime",   "sigpending", "stack"};
   if (std::find(kKnown.begin(), kKnown.end(), limit.name) == kKnown.end())
     refuse("unknown ulimit '" + limit.name + "'", "see getrlimit(2); write the name without RLIMIT_, as nofile");
   if (limit.soft > limit.hard) refuse("ulimit " + limit.name + ": soft is above hard", "raise hard, or lower soft");
@@ -81,9 +81,11 @@ void require_extra_host(const std::string& entry) {
 void require_valid(const ContainerSpec& spec) {
   if (!spec.name.empty()) require_valid_name("container", spec.name);
   require_valid_name("project", spec.project);
-  if (!spec.hostname.empty() && spec.hostname.size() > 64) refuse("hostname is longer than 64 characters", "shorten it");
+  if (!spec.hostname.empty() && spec.hostname.size() > 64)
+    refuse("hostname is longer than 64 characters", "shorten it");
   if (spec.hostname.find_first_of(" \t\n/") != std::string::npos)
-    refuse("hostname '" + spec.hostname + "' has characters a host name cannot have", "use letters, digits, '-' and '.'");
+    refuse("hostname '" + spec.hostname + "' has characters a host name cannot have",
+           "use letters, digits, '-' and '.'");
   require_mounts(spec.mounts);
   require_resources(spec.resources);
   require_ports(spec);

@@ -20,10 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kApplets[] = {"sh",   "cat",  "ls",    "id",   "echo", "sleep", "true",  "false", "mount", "stat",
-                                    "touch", "stty", "kill", "ps",   "head", "dd",    "seq",   "grep",  "env",   "pwd",
-                                    "wc",   "nc",   "mkdir", "rm",   "hostname", "tr", "tail", "ip",    "date",  "df",
-                                    "nslookup", "getopt", "chown", "chmod", "ping", "httpd", "printf", "test", "trap"};
+constexpr const char* kApplets[] = {"sh",       "cat",   "ls",    "id",    "echo",   "sleep", "true",     "false",
+                                    "mount",    "stat",  "touch", "stty",  "kill",   "ps",    "head",     "dd",
+                                    "seq",      "grep",  "env",   "pwd",   "wc",     "nc",    "mkdir",    "rm",
+                                    "hostname", "tr",    "tail",  "ip",    "date",   "df",    "nslookup", "getopt",
+                                    "chown",    "chmod", "ping",  "httpd", "printf", "test",  "trap"};
 
 // Before any thread exists, so that all of them are in it: bridges, rules and ports of these tests are nowhere else.
 const bool kOwnNetwork = [] {
@@ -93,8 +94,8 @@ struct Host {
                  .init = "/usr/bin/catatonit",
                  .run_dir = directory / "run",
                  .instance = instance}),
-        engine(Parts{io.get_executor(), pool, database, images, networks, volumes, runtime, std::move(on_step)}, directory,
-               directory / "run") {}
+        engine(Parts{io.get_executor(), pool, database, images, networks, volumes, runtime, std::move(on_step)},
+               directory, directory / "run") {}
 
   WorkerPool pool;
   store::Database database;

@@ -123,9 +123,8 @@ TEST_F(EngineTest, AutoRemoveGoesByItself) {
   spec.auto_remove = true;
   auto id = create(spec);
   int code = -1;
-  asio::co_spawn(io_, engine().wait(id, WaitCondition::removed), [&](std::exception_ptr, ExitStatus status) {
-    code = status.code;
-  });
+  asio::co_spawn(io_, engine().wait(id, WaitCondition::removed),
+                 [&](std::exception_ptr, ExitStatus status) { code = status.code; });
   run([&]() -> task<> { co_await engine().start(id); });
   EXPECT_TRUE(eventually([&] { return code == 3; }));
   EXPECT_TRUE(engine().list({}).empty());

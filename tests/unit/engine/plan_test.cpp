@@ -65,8 +65,9 @@ TEST(Plan, WhatIsMissingInTheEnvironmentIsAdded) {
 
 TEST(Plan, MountsVolumesAndTheEnginesOwnFiles) {
   auto mounted = record();
-  mounted.internals.resolved.mounts = {{.type = MountType::bind, .source = "/h", .target = "/etc/hosts"},
-                                       {.type = MountType::volume, .source = "v", .target = "/data", .read_only = true}};
+  mounted.internals.resolved.mounts = {
+      {.type = MountType::bind, .source = "/h", .target = "/etc/hosts"},
+      {.type = MountType::volume, .source = "v", .target = "/data", .read_only = true}};
   auto in = inputs();
   in.volume_paths["v"] = "/volumes/v/data";
   auto plan = make_plan(mounted, in);
@@ -99,7 +100,8 @@ TEST(Capabilities, AddAndDrop) {
 
 TEST(OptOuts, NamesEachOne) {
   EXPECT_TRUE(opt_outs({}).empty());
-  Security security{.user_namespace = UserNamespace::host, .seccomp = Seccomp::unconfined, .cap_add = {"CAP_NET_ADMIN"}};
+  Security security{
+      .user_namespace = UserNamespace::host, .seccomp = Seccomp::unconfined, .cap_add = {"CAP_NET_ADMIN"}};
   EXPECT_THAT(opt_outs(security), ElementsAre("userns=host", "seccomp=unconfined", "cap_add=NET_ADMIN"));
 }
 

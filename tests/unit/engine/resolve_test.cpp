@@ -46,9 +46,7 @@ TEST(Resolve, AnEntrypointDropsTheImagesCommand) {
   EXPECT_THAT(resolve(wanted, web()).argv, ElementsAre("/bin/sh", "-c", "true"));
 }
 
-TEST(Resolve, NoProgramAtAllIsRefused) {
-  EXPECT_THROW(resolve(spec(), {}), Error);
-}
+TEST(Resolve, NoProgramAtAllIsRefused) { EXPECT_THROW(resolve(spec(), {}), Error); }
 
 TEST(Resolve, TheUsersEnvironmentWins) {
   auto wanted = spec();

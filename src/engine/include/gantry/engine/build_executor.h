@@ -15,8 +15,8 @@ struct BuildBudget {
   std::optional<std::uint64_t> memory;
 };
 
-/// A build's RUN goes the road of every container: isolated, on the network `default`, labelled, hidden from lists unless
-/// asked for, and removed before `run` returns, so that its upper directory is at rest.
+/// A build's RUN goes the road of every container: isolated, on the network `default`, labelled, hidden from lists
+/// unless asked for, and removed before `run` returns, so that its upper directory is at rest.
 class BuildExecutor : public build::Executor {
  public:
   explicit BuildExecutor(Engine& engine, BuildBudget budget = {});

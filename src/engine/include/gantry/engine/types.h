@@ -23,10 +23,10 @@ struct Mount {
   std::string source;  ///< bind: absolute host path; volume: its name, empty for anonymous; tmpfs: unused
   std::string target;  ///< absolute path in the container
   bool read_only = false;
-  bool create_source = false;                ///< bind: make the directory when it is not there (compose short form)
-  bool no_copy = false;                      ///< volume: do not fill a new volume from the image
-  std::optional<std::uint64_t> tmpfs_size;   ///< bytes
-  std::optional<std::uint32_t> tmpfs_mode;   ///< permission bits
+  bool create_source = false;               ///< bind: make the directory when it is not there (compose short form)
+  bool no_copy = false;                     ///< volume: do not fill a new volume from the image
+  std::optional<std::uint64_t> tmpfs_size;  ///< bytes
+  std::optional<std::uint32_t> tmpfs_mode;  ///< permission bits
 };
 BOOST_DESCRIBE_STRUCT(Mount, (), (type, source, target, read_only, create_source, no_copy, tmpfs_size, tmpfs_mode))
 
@@ -80,7 +80,8 @@ struct Resources {
   std::optional<std::int64_t> pids;
   std::optional<std::uint64_t> shm_size;  ///< bytes, default 64 MiB
 };
-BOOST_DESCRIBE_STRUCT(Resources, (), (memory, memory_swap, memory_reservation, cpus, cpu_shares, cpuset, pids, shm_size))
+BOOST_DESCRIBE_STRUCT(Resources, (),
+                      (memory, memory_swap, memory_reservation, cpus, cpu_shares, cpuset, pids, shm_size))
 
 struct Ulimit {
   std::string name;  ///< nofile, nproc, ... (without RLIMIT_)
@@ -101,10 +102,11 @@ struct Security {
   bool no_new_privileges = true;
   bool privileged = false;  ///< all capabilities, host user namespace, no seccomp, nothing masked, all devices
   bool unmask_paths = false;
-  std::vector<std::string> cap_add;   ///< "NET_ADMIN", "ALL"; with or without CAP_
+  std::vector<std::string> cap_add;  ///< "NET_ADMIN", "ALL"; with or without CAP_
   std::vector<std::string> cap_drop;
 };
-BOOST_DESCRIBE_STRUCT(Security, (), (user_namespace, seccomp, no_new_privileges, privileged, unmask_paths, cap_add, cap_drop))
+BOOST_DESCRIBE_STRUCT(Security, (),
+                      (user_namespace, seccomp, no_new_privileges, privileged, unmask_paths, cap_add, cap_drop))
 /// What of the default isolation is switched off, for `inspect` and `ps`: "userns=host", "cap_add=NET_ADMIN", ...
 std::vector<std::string> opt_outs(const Security& security);
 
@@ -159,7 +161,7 @@ BOOST_DESCRIBE_ENUM(Health, none, starting, healthy, unhealthy)
 
 struct NetworkAddress {
   std::string network;
-  std::string ipv4;     ///< without prefix; empty while not running
+  std::string ipv4;  ///< without prefix; empty while not running
   std::string ipv6;
   std::string gateway;
   std::string mac;
@@ -192,8 +194,8 @@ struct ContainerInfo {
   int health_failures = 0;
   std::vector<HealthResult> health_log;  ///< the last five
   std::vector<NetworkAddress> addresses;
-  std::vector<PortBinding> ports;  ///< as published, with the chosen host ports
-  std::vector<std::string> argv;   ///< what is run: entrypoint and command together
+  std::vector<PortBinding> ports;          ///< as published, with the chosen host ports
+  std::vector<std::string> argv;           ///< what is run: entrypoint and command together
   std::vector<std::string> isolation_off;  ///< see opt_outs
   bool stopped_by_user = false;
 };
@@ -213,8 +215,8 @@ inline constexpr char kBuildLabel[] = "gantry.build";  ///< on the containers of
 inline constexpr char kDefaultNetwork[] = "default";
 
 struct ContainerFilter {
-  bool all = true;                 ///< false: running ones only
-  std::vector<std::string> names;  ///< any of them: name, id or id prefix
+  bool all = true;                            ///< false: running ones only
+  std::vector<std::string> names;             ///< any of them: name, id or id prefix
   std::map<std::string, std::string> labels;  ///< all of them; an empty value matches any
   std::optional<State> state;
   bool build_steps = false;  ///< with the containers of running builds
