@@ -31,7 +31,7 @@ class EngineTest : public testing::Test {
   /// The same for work that must fail: its Error.
   Error refusal(std::function<task<>()> work);
 
-  /// As `kill -9` of the daemon and a new start: in-memory state is dropped, containers go on. `meanwhile` runs while
+  /// A new daemon over the same directories: the old one is closed and dropped, containers go on. `meanwhile` runs while
   /// no daemon is there.
   void restart_daemon(const std::function<void()>& meanwhile = {});
   /// As a power cycle: every process killed, the run directory lost.
