@@ -23,8 +23,14 @@ SharedInput::SharedInput(asio::any_io_executor executor, int fd) : fd_(fd), epol
 
 task<> SharedInput::wait() {
   pollfd ready{fd_, POLLIN, 0};
-  while (pollable_ && ::poll(&ready, 1, 0) == 0)
-    co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+  while (pollable_) {
+    // Also without a timeout poll fails with EINTR when a signal is pending: nothing is known then, and a read would
+    // block.
+    int count = ::poll(&ready, 1, 0);
+    if (count > 0) co_return;
+    if (count == 0) co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+    if (count < 0 && errno != EINTR) throw_errno("polling standard input");
+  }
 }
 
 task<std::string> SharedInput::read() {

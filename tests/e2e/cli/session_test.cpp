@@ -17,7 +17,9 @@ using testing::HasSubstr;
 /// `finish` says so, it ends with status 7.
 class FakeContainer {
  public:
-  explicit FakeContainer(FakeDaemon& daemon, bool tty) : tty_(tty), ended_(daemon.io().get_executor()) {
+  FakeContainer(std::optional<FakeDaemon>& owner, bool tty)
+      : owner_(owner), tty_(tty), ended_(owner->io().get_executor()) {
+    auto& daemon = *owner;
     daemon.answer("POST /v1/containers", R"({"id":"c1"})", 201);
     daemon.on("POST /v1/containers/c1/attach", [this](http::Exchange& exchange) { return attach(exchange); });
     daemon.on("POST /v1/containers/c1/wait", [this](http::Exchange& exchange) { return wait(exchange); });
@@ -26,6 +28,10 @@ class FakeContainer {
     daemon.on("POST /v1/containers/c1/kill", [this](http::Exchange& exchange) { return kill(exchange); });
     daemon.answer("DELETE /v1/containers/c1", "{}");
   }
+  /// Ends the daemon first: its handlers work with this object on another thread.
+  ~FakeContainer() { owner_.reset(); }
+  FakeContainer(const FakeContainer&) = delete;
+  FakeContainer& operator=(const FakeContainer&) = delete;
 
  private:
   task<> attach(http::Exchange& exchange) {
@@ -55,13 +61,15 @@ class FakeContainer {
     co_await exchange.respond(204, "", "");
   }
 
+  std::optional<FakeDaemon>& owner_;
   bool tty_;
   Event ended_;
   std::shared_ptr<http::ByteStream> stream_;
 };
 
 TEST_F(ClientTest, RunConnectsTheStreamsAndPassesTheStatusOn) {
-  FakeContainer container(play(), false);
+  play();
+  FakeContainer container(daemon, false);
   auto run = gantry({"run", "-i", "--rm", "image", "cat"}, "input\n");
   EXPECT_EQ(run.status.code, 7);
   EXPECT_EQ(run.out, "input\n");
@@ -72,7 +80,8 @@ TEST_F(ClientTest, RunConnectsTheStreamsAndPassesTheStatusOn) {
 }
 
 TEST_F(ClientTest, RunTellsWhatCouldNotBeStarted) {
-  FakeContainer container(play(), false);
+  play();
+  FakeContainer container(daemon, false);
   daemon->on("POST /v1/containers/c1/start",
              [](http::Exchange&) -> task<> { throw Error(ErrorKind::not_found, "no command 'x'"); });
   auto run = gantry({"run", "--rm", "image", "x"});
@@ -84,7 +93,8 @@ TEST_F(ClientTest, RunTellsWhatCouldNotBeStarted) {
 }
 
 TEST_F(ClientTest, SignalsReachTheContainer) {
-  FakeContainer container(play(), false);
+  play();
+  FakeContainer container(daemon, false);
   auto child = spawn(command({"run", "image", "sleep", "100"}));
   ASSERT_TRUE(daemon->wait_for("POST /v1/containers/c1/start"));
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -140,7 +150,8 @@ class TerminalTest : public ClientTest {
 };
 
 TEST_F(TerminalTest, RawWhileItRunsAndCookedAfterwards) {
-  FakeContainer container(play(), true);
+  play();
+  FakeContainer container(daemon, true);
   auto child = start({"run", "-it", "image", "sh"});
   read_until("ready");
   EXPECT_TRUE(eventually_raw(true));
@@ -158,7 +169,8 @@ TEST_F(TerminalTest, RawWhileItRunsAndCookedAfterwards) {
 }
 
 TEST_F(TerminalTest, ASignalLeavesTheTerminalAsItWas) {
-  FakeContainer container(play(), true);
+  play();
+  FakeContainer container(daemon, true);
   for (int number : {SIGTERM, SIGHUP}) {
     auto child = start({"run", "-it", "image", "sh"});
     read_until("ready");
@@ -170,7 +182,8 @@ TEST_F(TerminalTest, ASignalLeavesTheTerminalAsItWas) {
 }
 
 TEST_F(TerminalTest, StandardInputKeepsItsFlags) {
-  FakeContainer container(play(), true);
+  play();
+  FakeContainer container(daemon, true);
   auto flags = ::fcntl(slave.get(), F_GETFL);
   auto child = start({"run", "-it", "image", "sh"});
   read_until("ready");
