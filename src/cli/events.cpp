@@ -11,9 +11,13 @@ namespace {
 
 http::Query event_query(const EventFlags& flags) {
   http::Query query;
-  if (!flags.no_follow) query.add("follow", "1");
-  if (!flags.since.empty()) query.add("since", to_rfc3339(parse_moment(flags.since, now(), "--since")));
-  if (!flags.until.empty()) query.add("until", to_rfc3339(parse_moment(flags.until, now(), "--until")));
+  auto time = now();
+  std::optional<Timestamp> until;
+  if (!flags.until.empty()) until = parse_moment(flags.until, time, "--until");
+  // An end in the past leaves nothing to wait for.
+  if (!flags.no_follow && (!until || *until > time)) query.add("follow", "1");
+  if (!flags.since.empty()) query.add("since", to_rfc3339(parse_moment(flags.since, time, "--since")));
+  if (until) query.add("until", to_rfc3339(*until));
   for (const auto& filter : flags.filters) {
     auto [key, value] = parse_pair(filter, "--filter");
     if (key == "event") key = "action";  // docker's word

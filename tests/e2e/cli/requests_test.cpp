@@ -206,6 +206,12 @@ TEST_F(ClientTest, CtrlCEndsItAtOnce) {
   EXPECT_THAT(read_to_end(pipe.read.get(), "output"), testing::Not(HasSubstr("gantry:")));
 }
 
+TEST_F(ClientTest, AnEndInThePastIsNotWaitedFor) {
+  play().on("GET /v1/events", lines({}));
+  EXPECT_EQ(gantry({"events", "--until", "2026-01-01"}).status.code, 0);
+  EXPECT_THAT(daemon->seen(), ElementsAre("GET /v1/events?until=2026-01-01T00%3A00%3A00.000000000Z"));
+}
+
 TEST_F(ClientTest, ImportSendsTheFile) {
   write_file(directory.path() / "rootfs.tar", std::string(500000, 'x'));
   std::size_t received = 0;
