@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <set>
+#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -20,7 +21,8 @@ constexpr auto kPause = std::chrono::milliseconds(2);
 
 std::vector<pid_t> members(const fs::path& directory) {
   std::vector<pid_t> out;
-  std::istringstream text(read_file_if_exists(directory / "cgroup.procs").value_or(""));
+  // A group may go while it is read (ENODEV): then it has no members, which is what the end of the stream says.
+  std::ifstream text(directory / "cgroup.procs");
   for (pid_t pid; text >> pid;)
     if (pid > 1) out.push_back(pid);
   return out;

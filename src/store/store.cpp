@@ -26,6 +26,9 @@ namespace {
   throw Error(kind, "store: " + std::string(what) + ": " + sqlite3_errmsg(handle), fix);
 }
 
+// As long as the log grows before SQLite starts it over (1,000 pages).
+constexpr std::uint64_t kReserve = 1000 * 4096;
+
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
@@ -89,6 +92,7 @@ Database::Database(const std::filesystem::path& file, const std::vector<Schema>&
     execute("PRAGMA cache_size=-1024");
     execute("CREATE TABLE IF NOT EXISTS schema_version(module TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT");
     for (const auto& schema : schemas) migrate(schema);
+    reserve(file);
   } catch (...) {
     cache_.reset();
     sqlite3_close(handle_);
@@ -119,6 +123,21 @@ void Database::migrate(const Schema& schema) {
       t.run("INSERT OR REPLACE INTO schema_version VALUES(?, ?)", {schema.module, version + 1});
     });
   }
+}
+
+void Database::reserve(const std::filesystem::path& file) {
+  int keep = 1;  // the log stays when the database is closed
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+  std::error_code missing;
+  auto log_size = std::filesystem::file_size(file.string() + "-wal", missing);
+  if (!missing && log_size >= kReserve) return;
+  // Writing this much once makes the log that long, and deleting it leaves as many free pages in the database.
+  transaction([](Transaction& t) {
+    t.run("CREATE TABLE IF NOT EXISTS reserve(room BLOB) STRICT");
+    t.run("INSERT INTO reserve VALUES(zeroblob(?))", {static_cast<std::int64_t>(kReserve)});
+  });
+  transaction([](Transaction& t) { t.run("DELETE FROM reserve"); });
+  sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
 }
 
 void Database::begin() {

@@ -58,7 +58,7 @@ expect "read-only bind" "$(status gantry run --rm -v "$W/bind:/b:ro" busybox tou
 expect "read-only root" "$(status gantry run --rm --read-only --tmpfs /tmp busybox sh -c 'touch /tmp/x && ! touch /x')" 0
 
 say "a terminal"
-expect "tty" "$(script -qec "gantry run --rm -it busybox tty" /dev/null | tr -d '\r' | tail -n1)" "/dev/pts/0"
+expect "tty" "$(sleep 3 | script -qec "gantry run --rm -it busybox tty" /dev/null | grep -o '/dev/pts/[0-9]*')" "/dev/pts/0"
 
 say "restart policy with a count"
 gantry run -d --name flaky --restart on-failure:2 busybox sh -c 'echo try; exit 3' >/dev/null

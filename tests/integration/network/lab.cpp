@@ -149,6 +149,8 @@ void Space::run(const std::function<void()>& body) const {
 PlayHost::PlayHost() : before_(own_netns()) {
   if (unshare(CLONE_NEWNET) != 0) throw_errno("unshare");
   ip("link set lo up");
+  // A new namespace starts with the machine's forwarding, which a gantryd of another test may have switched on.
+  write_file("/proc/sys/net/ipv4/ip_forward", "0");
 }
 
 PlayHost::~PlayHost() { enter(before_); }

@@ -47,6 +47,8 @@ class Database {
   void commit();
   void rollback() noexcept;
   void migrate(const Schema& schema);
+  /// Makes room on the disk that commits use over and over: what happens is recorded even when the disk is full.
+  void reserve(const std::filesystem::path& file);
 
   sqlite3* handle_ = nullptr;
   std::mutex mutex_;
