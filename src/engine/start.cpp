@@ -226,7 +226,8 @@ task<> Engine::Impl::plug(ContainerPtr container, runtime::Created* created) {
 task<std::vector<PortBinding>> Engine::Impl::publish_ports(ContainerPtr container) {
   std::vector<network::PublishedPort> wanted;
   for (const auto& port : container->record.info.spec.ports)
-    wanted.push_back({port.host_ip, port.host_port, port.container_port, port.protocol == Protocol::udp});
+    wanted.push_back({port.host_ip.empty() ? parts.publish_address : port.host_ip, port.host_port, port.container_port,
+                      port.protocol == Protocol::udp});
   std::vector<PortBinding> out;
   if (wanted.empty()) co_return out;
   auto published = co_await parts.networks.publish(container->id(), std::move(wanted));

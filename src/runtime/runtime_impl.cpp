@@ -15,6 +15,17 @@ namespace {
 
 constexpr auto kShimEndLimit = std::chrono::seconds(15);
 
+constexpr auto kKilledLimit = std::chrono::seconds(3);
+
+task<bool> ends_within(std::shared_ptr<ShimLink> link, std::chrono::seconds limit) {
+  try {
+    co_await with_timeout("end of shim", limit, link->until_gone());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::timeout) throw;
+  }
+  co_return link->gone();
+}
+
 // The container's "/": readable by all whatever the daemon's umask is. One that is there keeps what the container made
 // of it.
 void make_root_directory(const fs::path& upper) {
@@ -59,9 +70,10 @@ task<std::shared_ptr<ShimLink>> Runtime::Impl::find_shim(ContainerId id) const {
   std::shared_ptr<ShimLink> link;
   try {
     link = std::make_shared<ShimLink>(executor, paths.container(id));
-  } catch (const Error&) {
-    co_return nullptr;  // nothing listens there
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
   }
+  if (!link) co_return nullptr;
   link->begin(Fd());
   co_return link;
 }
@@ -73,17 +85,10 @@ task<> Runtime::Impl::end_shim(ContainerId id) {
   if (container) link = container->link;
   if (!link) link = co_await find_shim(id);
   if (!link || link->gone()) co_return;
-  bool timed_out = false;
-  try {
-    co_await with_timeout("end of shim", kShimEndLimit, link->until_gone());
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::timeout) throw;
-    timed_out = true;
-  }
-  if (timed_out) {
-    link->kill();
-    co_await with_timeout("end of killed shim", kShimEndLimit, link->until_gone());
-  }
+  if (co_await ends_within(link, kShimEndLimit)) co_return;
+  link->kill();
+  // What even then keeps the connection open is none of ours to wait for: clear() goes by process and control group.
+  if (!co_await ends_within(link, kKilledLimit)) link->close();
 }
 
 void Runtime::Impl::clear(const ContainerId& id) const {

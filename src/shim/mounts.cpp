@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -49,9 +50,12 @@ void write_map(pid_t pid, const char* name) {
 int make_user_namespace() {
   int ready[2];
   if (::pipe2(ready, O_CLOEXEC) < 0) fail_errno("make", "a pipe");
+  pid_t self = ::getpid();
   pid_t pid = ::fork();
   if (pid < 0) fail_errno("fork", "the namespace helper");
   if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != self) ::_exit(0);
     char result = ::unshare(CLONE_NEWUSER) == 0 ? 0 : static_cast<char>(errno);
     if (::write(ready[1], &result, 1) == 1) ::pause();
     ::_exit(0);

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,6 +219,8 @@ void advance_end() {
 }
 
 void prepare_process() {
+  ::close_range(kListener + 1, ~0u, 0);
+  ::umask(022);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, plan.exec ? "gantry-exec" : "gantry-shim");
   ::signal(SIGPIPE, SIG_IGN);

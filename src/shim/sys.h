@@ -58,8 +58,8 @@ bool write_all(int fd, const char* data, std::size_t size);
 ssize_t read_small(int dir_fd, const char* path, char* buffer, std::size_t size);
 std::uint64_t to_number(const char* text);
 
-/// fork and exec with the given standard streams; everything else is closed on exec, signals are as at birth.
-/// `prepare` runs in the child before exec.
+/// fork and exec with the given standard streams; everything else is closed on exec, signals are as at birth. It is
+/// killed when the shim is. `prepare` runs in the child before exec.
 pid_t start_program(const char* const* argv, int in, int out, int err, void (*prepare)() = nullptr);
 
 }  // namespace gantry::shim

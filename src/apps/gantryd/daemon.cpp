@@ -57,6 +57,11 @@ void raise_descriptor_limit() {
   if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) log::warn("the limit of open files stays where it is");
 }
 
+// 0.0.0.0 says what the engine knows as no address: every one, IPv6 included.
+std::string publish_address(const Options& options) {
+  return options.publish_address == "0.0.0.0" || options.publish_address == "::" ? "" : options.publish_address;
+}
+
 // Everything the daemon is made of, bottom to top; destroyed top to bottom.
 struct Daemon {
   Daemon(const Options& options, asio::any_io_executor executor)
@@ -75,7 +80,8 @@ struct Daemon {
                  .init = host::find_program("catatonit"),
                  .run_dir = options.run_dir,
                  .instance = instance}),
-        engine({executor, pool, database, images, networks, volumes, runtime}, options.data_dir, options.run_dir),
+        engine({executor, pool, database, images, networks, volumes, runtime, {}, publish_address(options)},
+               options.data_dir, options.run_dir),
         build_executor(engine),
         builder(pool, database, images, build_executor, options.data_dir / "build"),
         stacks(executor, database, engine),
@@ -88,11 +94,11 @@ struct Daemon {
                         .instance = instance,
                         .data_dir = options.data_dir,
                         .run_dir = options.run_dir},
-             .scratch_dir = options.data_dir / "build"},
+             .scratch_dir = options.data_dir / "scratch"},
             authenticator, authorizer, audit),
         server(executor, api.handler()) {}
 
-  task<> start(fs::path run_dir);
+  task<> start(fs::path data_dir, fs::path run_dir);
   task<> stop();
 
   Fd data_lock;
@@ -116,7 +122,10 @@ struct Daemon {
   http::Server server;
 };
 
-task<> Daemon::start(fs::path run_dir) {
+task<> Daemon::start(fs::path data_dir, fs::path run_dir) {
+  auto scratch = data_dir / "scratch";
+  remove_tree(scratch);  // what a bootstrap that was killed left
+  make_directories(scratch, 0711);
   content.recover();
   images.recover();
   volumes.recover();
@@ -147,8 +156,8 @@ task<> Daemon::stop() {
   }
 }
 
-task<> serve(Daemon* daemon, fs::path run_dir) {
-  co_await daemon->start(std::move(run_dir));
+task<> serve(Daemon* daemon, fs::path data_dir, fs::path run_dir) {
+  co_await daemon->start(std::move(data_dir), std::move(run_dir));
   asio::signal_set signals(co_await asio::this_coro::executor, SIGTERM, SIGINT);
   int number = co_await signals.async_wait(asio::use_awaitable);
   log::info("ending: {}; running containers go on", number == SIGINT ? "SIGINT" : "SIGTERM");
@@ -168,7 +177,7 @@ void run(const Options& options) {
   asio::io_context context(1);
   auto daemon = std::make_unique<Daemon>(options, context.get_executor());
   std::exception_ptr failure;
-  asio::co_spawn(context, serve(daemon.get(), options.run_dir), [&](std::exception_ptr ended) {
+  asio::co_spawn(context, serve(daemon.get(), options.data_dir, options.run_dir), [&](std::exception_ptr ended) {
     failure = ended;
     context.stop();
   });

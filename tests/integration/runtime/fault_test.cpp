@@ -12,7 +12,7 @@ namespace {
 class Faults : public RuntimeTest {
  protected:
   pid_t shim_of(const ContainerId& id) const {
-    std::istringstream text(read_file(shim_directory(id) / "shim.pid"));
+    std::istringstream text(read_file_if_exists(shim_directory(id) / "shim.pid").value_or(""));
     pid_t pid = 0;
     text >> pid;
     return pid;
@@ -112,6 +112,31 @@ TEST_F(Faults, ShimKilledWhileTheDaemonIsAway) {
     EXPECT_EQ(runtime_->leftovers().size(), 1u);
     co_await runtime_->remove(plan.id);
   });
+}
+
+TEST_F(Faults, ShimKilledAtAnyMomentOfCreate) {
+  for (int round = 0; round < 20; ++round) {
+    auto plan = shell("sleep 1000");
+    run([&]() -> task<> {
+      Scope scope(io_.get_executor());
+      bool done = false;
+      auto create = [](Runtime* runtime, Plan wanted, bool* ended) -> task<> {
+        try {
+          co_await runtime->create(wanted);
+        } catch (const Error&) {
+        }
+        *ended = true;
+      };
+      scope.spawn("create", create(runtime_.get(), plan, &done));
+      while (!done && shim_of(plan.id) == 0) co_await sleep_for(std::chrono::milliseconds(1));
+      co_await sleep_for(std::chrono::milliseconds(3 * round));
+      if (auto shim = shim_of(plan.id); shim > 1) ::kill(shim, SIGKILL);
+      while (!done) co_await sleep_for(std::chrono::milliseconds(1));
+      co_await scope.close();
+      co_await runtime_->remove(plan.id);
+    });
+    EXPECT_TRUE(runtime_->leftovers().empty()) << round;
+  }
 }
 
 TEST_F(Faults, ShimStopped) {

@@ -62,6 +62,8 @@ struct Parts {
   runtime::Runtime& runtime;
   /// Called before each step of an operation with its name ("start: plug"). Fault tests throw from it.
   std::function<void(std::string_view)> on_step = {};
+  /// Where ports are published that name no host address; empty: every address, IPv4 and IPv6.
+  std::string publish_address = {};
 };
 
 class Engine {
