@@ -47,9 +47,9 @@ gantry run -d --name stopped --restart unless-stopped busybox sleep 1000 >/dev/n
 gantry stop -t 0 stopped >/dev/null
 eventually 5 sh -c "[ \"\$(gantry inspect st-job-1 --format json | jq -r 'if type == \"array\" then .[0] else . end | .state')\" = exited ]"
 kill_daemon
-own_pids | sort -u | xargs -r kill -KILL
+own_pids | sort -u | xargs -r kill -KILL 2>/dev/null || true
 sleep 0.3
-own_cgroups | xargs -r rmdir
+own_cgroups | xargs -r rmdir 2>/dev/null || true
 id=$(instance)
 ip -o link show | grep -o "gt$id[^:@ ]*" | while read -r link; do ip link delete "$link" 2>/dev/null || true; done
 nft delete table inet "gantry_$id"
