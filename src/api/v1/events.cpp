@@ -43,7 +43,8 @@ task<> until_then(Timestamp moment, task<> stream) {
 task<> events(Services& services, Call call) {
   Wanted wanted(call.query());
   auto since = timestamp(call.query(), "since");
-  bool follow = flag(call.query(), "follow");
+  // Until a moment that has passed there is nothing to follow, and the past is shown whole.
+  bool follow = flag(call.query(), "follow") && !(wanted.until && *wanted.until <= now());
   auto* exchange = &call.exchange;
   co_await exchange->start_stream(200, std::string(http::kNdjson));
   auto sink = [exchange, &wanted](engine::Event event) { return write_event(exchange, &wanted, std::move(event)); };
