@@ -7,6 +7,8 @@
 
 namespace gantry::network {
 namespace rules {
+// Protocols stand here by number (tcp 6, udp 17, icmp 1, ipv6-icmp 58): libnftables looks names up in /etc/protocols,
+// which a minimal Debian does not have.
 namespace {
 
 // Drops are final in nftables while an accept ends only its own base chain, so nothing here can open what another
@@ -29,7 +31,7 @@ constexpr std::string_view kChains = R"(
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     iifname != "lo" ip daddr 127.0.0.0/8 return
-    iifname @bridges fib daddr . iif type local meta l4proto { tcp, udp } th dport 53 return
+    iifname @bridges fib daddr . iif type local meta l4proto { 6, 17 } th dport 53 return
     fib daddr type local jump published
   }
   chain local {
@@ -59,8 +61,8 @@ constexpr std::string_view kChains = R"(
   }
   chain to_host {
     ct state established,related accept
-    fib daddr . iif type local meta l4proto { tcp, udp } th dport 53 accept
-    fib daddr . iif type local meta l4proto { icmp, ipv6-icmp } accept
+    fib daddr . iif type local meta l4proto { 6, 17 } th dport 53 accept
+    fib daddr . iif type local meta l4proto { 1, 58 } accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     drop
   }
@@ -96,7 +98,7 @@ std::string map_of(const PortForward& forward) {
 
 std::string key_of(const PortForward& forward) {
   auto host = forward.host ? forward.host->to_string() + " . " : std::string();
-  return fmt::format("{}{} . {}", host, forward.udp ? "udp" : "tcp", forward.host_port);
+  return fmt::format("{}{} . {}", host, forward.udp ? 17 : 6, forward.host_port);
 }
 
 std::string entry_of(const PortForward& forward) {

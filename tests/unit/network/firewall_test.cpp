@@ -12,11 +12,11 @@ FirewallNetwork network(bool internal) {
 
 TEST(Rules, AForwardIsOneElement) {
   PortForward any{false, {}, 8080, ip("10.64.0.2"), 80};
-  EXPECT_EQ(rules::add_forwards("a", {any}), "add element inet gantry_a every4 { tcp . 8080 : 10.64.0.2 . 80 }\n");
-  EXPECT_EQ(rules::remove_forwards("a", {any}), "delete element inet gantry_a every4 { tcp . 8080 }\n");
+  EXPECT_EQ(rules::add_forwards("a", {any}), "add element inet gantry_a every4 { 6 . 8080 : 10.64.0.2 . 80 }\n");
+  EXPECT_EQ(rules::remove_forwards("a", {any}), "delete element inet gantry_a every4 { 6 . 8080 }\n");
   PortForward one{true, ip("fd00::2"), 53, ip("fd00:1::2"), 5353};
   EXPECT_EQ(rules::add_forwards("a", {one}),
-            "add element inet gantry_a exact6 { fd00::2 . udp . 53 : fd00:1::2 . 5353 }\n");
+            "add element inet gantry_a exact6 { fd00::2 . 17 . 53 : fd00:1::2 . 5353 }\n");
 }
 
 TEST(Rules, AnInternalNetworkIsNotRouted) {
