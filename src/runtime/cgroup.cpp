@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <set>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 

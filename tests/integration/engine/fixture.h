@@ -31,8 +31,8 @@ class EngineTest : public testing::Test {
   /// The same for work that must fail: its Error.
   Error refusal(std::function<task<>()> work);
 
-  /// A new daemon over the same directories: the old one is closed and dropped, containers go on. `meanwhile` runs while
-  /// no daemon is there.
+  /// A new daemon over the same directories: the old one is closed and dropped, containers go on. `meanwhile` runs
+  /// while no daemon is there.
   void restart_daemon(const std::function<void()>& meanwhile = {});
   /// As a power cycle: every process killed, the run directory lost.
   void reboot();

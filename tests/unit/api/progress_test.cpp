@@ -1,7 +1,7 @@
 #include "progress.h"
 
-#include "shield.h"
 #include "fake_exchange.h"
+#include "shield.h"
 
 namespace {
 using namespace gantry;

@@ -38,7 +38,9 @@ TEST_F(StoreTest, ReservesRoomSoThatCommitsNeedNoNewBlocks) {
   auto log = file.string() + "-wal";
   auto before = std::filesystem::file_size(log) + std::filesystem::file_size(file);
   for (int i = 0; i < 2000; ++i)
-    database.transaction([i](Transaction& t) { t.run("INSERT OR REPLACE INTO t VALUES(?, ?)", {std::to_string(i % 50), i}); });
+    database.transaction([i](Transaction& t) {
+      t.run("INSERT OR REPLACE INTO t VALUES(?, ?)", {std::to_string(i % 50), i});
+    });
   EXPECT_EQ(std::filesystem::file_size(log) + std::filesystem::file_size(file), before);
 }
 

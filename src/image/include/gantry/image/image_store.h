@@ -19,9 +19,9 @@
 #include "gantry/store/store.h"
 
 /// The image module owns images: their names (references), configuration and manifest (blobs in the content store) and
-/// their layers, each unpacked once under `<data_dir>/layers/<diff id>/fs` in overlayfs form (whiteouts are 0:0 character
-/// devices, opaque directories carry trusted.overlay.opaque). An image is visible only when everything under it is
-/// durable. Blocking; call on the pool. Thread-safe.
+/// their layers, each unpacked once under `<data_dir>/layers/<diff id>/fs` in overlayfs form (whiteouts are 0:0
+/// character devices, opaque directories carry trusted.overlay.opaque). An image is visible only when everything under
+/// it is durable. Blocking; call on the pool. Thread-safe.
 namespace gantry::image {
 
 store::Schema schema();
@@ -31,8 +31,8 @@ struct ImageInfo {
   std::string digest;                   ///< digest of the manifest
   std::vector<std::string> references;  ///< familiar form: "debian:bookworm", "registry/x/y:tag"
   Timestamp created{};
-  std::uint64_t size = 0;  ///< bytes on disk of its layers
-  std::vector<std::string> layers;      ///< diff ids, lowest first
+  std::uint64_t size = 0;           ///< bytes on disk of its layers
+  std::vector<std::string> layers;  ///< diff ids, lowest first
   oci::ImageConfig config;
 };
 BOOST_DESCRIBE_STRUCT(ImageInfo, (), (id, digest, references, created, size, layers, config))
@@ -93,12 +93,13 @@ class ImageStore {
 
   /// A new layer from a directory in overlayfs form (an upper directory): its diff id is computed, the directory moved
   /// in and synced. Returns the diff id; an equal layer that is already there is reused and the directory removed. With
-  /// a `lease` the layer is held from the moment it is there. `upper` must be on the file system of the layers, and come
-  /// from an overlay mounted with redirect_dir=off,metacopy=off; on an Error it stays with the caller.
+  /// a `lease` the layer is held from the moment it is there. `upper` must be on the file system of the layers, and
+  /// come from an overlay mounted with redirect_dir=off,metacopy=off; on an Error it stays with the caller.
   std::string commit_layer(const std::filesystem::path& upper, const ProgressSink& progress, Lease* lease = nullptr);
   /// A new image from layers that are there. Returns it with `reference` (may be empty) pointing to it. Sets
   /// `config.rootfs` from the layers and `config.created`, when it is unset, to now.
-  ImageInfo commit_image(const std::vector<std::string>& diff_ids, oci::ImageConfig config, const std::string& reference);
+  ImageInfo commit_image(const std::vector<std::string>& diff_ids, oci::ImageConfig config,
+                         const std::string& reference);
 
   /// Deletes those of these layers that no image and no lease needs.
   void discard_layers(const std::vector<std::string>& diff_ids);
@@ -113,10 +114,10 @@ class ImageStore {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Makes a Debian base image from the distribution's own signed archive, with the mirrors and keys of this machine's apt
-/// configuration (mmdebstrap). `name` is "debian:bookworm" or another suite. The exact package versions are recorded in
-/// the image (label "gantry.packages" names the blob; also /var/lib/dpkg/status). Error unsupported, not_found (suite),
-/// unavailable (mmdebstrap missing: fix names the package).
+/// Makes a Debian base image from the distribution's own signed archive, with the mirrors and keys of this machine's
+/// apt configuration (mmdebstrap). `name` is "debian:bookworm" or another suite. The exact package versions are
+/// recorded in the image (label "gantry.packages" names the blob; also /var/lib/dpkg/status). Error unsupported,
+/// not_found (suite), unavailable (mmdebstrap missing: fix names the package).
 ImageInfo bootstrap(ImageStore& images, const std::string& name, const std::vector<std::string>& extra_packages,
                     const std::filesystem::path& scratch_dir, const ProgressSink& progress);
 

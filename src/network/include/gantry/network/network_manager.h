@@ -29,9 +29,9 @@ struct NetworkSpec {
   std::string name;
   std::string project = "default";
   std::map<std::string, std::string> labels;
-  bool internal = false;               ///< no way out of the network and no published ports
-  bool ipv6 = true;                    ///< a unique local /64 beside the IPv4 subnet
-  std::optional<std::string> subnet;   ///< "10.5.0.0/24"; unset: chosen
+  bool internal = false;              ///< no way out of the network and no published ports
+  bool ipv6 = true;                   ///< a unique local /64 beside the IPv4 subnet
+  std::optional<std::string> subnet;  ///< "10.5.0.0/24"; unset: chosen
   std::optional<std::string> gateway;
 };
 BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, project, labels, internal, ipv6, subnet, gateway))

@@ -10,8 +10,8 @@
 
 #include "gantry/base/json.h"
 
-/// OCI image specification 1.1 (config.md, manifest.md, descriptor.md) and Docker's health check extension. Member names
-/// are the specification's JSON keys, so that reading and writing need no further code.
+/// OCI image specification 1.1 (config.md, manifest.md, descriptor.md) and Docker's health check extension. Member
+/// names are the specification's JSON keys, so that reading and writing need no further code.
 namespace gantry::oci {
 
 struct HealthConfig {
@@ -39,8 +39,8 @@ struct RunConfig {
   std::vector<std::string> OnBuild;
 };
 BOOST_DESCRIBE_STRUCT(RunConfig, (),
-                      (User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels, StopSignal, Healthcheck, Shell,
-                       OnBuild))
+                      (User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels, StopSignal, Healthcheck,
+                       Shell, OnBuild))
 
 struct RootFs {
   std::string type = "layers";

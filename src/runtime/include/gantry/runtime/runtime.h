@@ -139,11 +139,11 @@ struct Usage {
 };
 
 struct Config {
-  std::filesystem::path shim;         ///< gantry-shim's path
-  std::filesystem::path crun;         ///< the OCI runtime's path
-  std::filesystem::path init;         ///< catatonit's path
-  std::filesystem::path run_dir;      ///< sockets, bundles, OCI runtime state: <run_dir>/containers/<id>/...
-  std::string instance;               ///< short, unique per data directory: names cgroups "gantry-<instance>"
+  std::filesystem::path shim;     ///< gantry-shim's path
+  std::filesystem::path crun;     ///< the OCI runtime's path
+  std::filesystem::path init;     ///< catatonit's path
+  std::filesystem::path run_dir;  ///< sockets, bundles, OCI runtime state: <run_dir>/containers/<id>/...
+  std::string instance;           ///< short, unique per data directory: names cgroups "gantry-<instance>"
 };
 
 class Runtime {
