@@ -44,8 +44,13 @@ struct PlannedMount {
   std::optional<std::uint32_t> mode;
 };
 
+/// Who makes the container's process: the launcher inside the shim, or `crun`. What the native one does not support it
+/// hands to `crun` by itself; `Created` says who did it and why.
+enum class Launcher { native, crun };
+
 struct Plan {
   ContainerId id;
+  Launcher launcher = Launcher::crun;
   std::vector<std::filesystem::path> layers;  ///< lowest first; unpacked directories
   std::filesystem::path upper;                ///< writable layer; made when it is not there
   std::filesystem::path work;                 ///< overlayfs work directory, same file system as upper
@@ -95,6 +100,8 @@ std::vector<std::string> all_capabilities();
 struct Created {
   pid_t pid = 0;  ///< the container's init, on the host
   Fd netns;       ///< its network namespace (owned by its user namespace), to plug links into
+  Launcher launcher = Launcher::crun;
+  std::string handed_over;  ///< why `crun` was used although the native launcher was asked for; else empty
 };
 
 struct ExecPlan {
