@@ -75,6 +75,50 @@ struct EndpointInfo {
   std::string mac;
 };
 
+/// A veth pair made ahead of need: its peer is in a network namespace as `eth0`, still down, `lo` is up there, and its
+/// host end stands alone. Whoever holds it hands it to `plan` or to `discard`. It also holds the namespace (by a socket
+/// inside); the pair dies with the namespace, and after a crash `recover` sweeps it.
+struct WarmLink {
+  std::string veth;
+  int host_index = 0;
+  int peer_index = 0;
+  Fd inside;  ///< a routing socket inside the namespace
+};
+
+/// Everything one start of a container wants of the network.
+struct ReservationSpec {
+  ContainerId container;
+  std::vector<EndpointSpec> endpoints;  ///< in the order of their interfaces; `container` is filled in
+  std::vector<PublishedPort> ports;     ///< lead to the way out; see `publish`
+  std::optional<WarmLink> link;         ///< becomes the first endpoint's link; its namespace must be the one plugged
+};
+
+/// Addresses, names, link names and host ports chosen for one container. They are taken in memory from the moment it
+/// exists (ports are bound on the host), and given back by the destructor unless `keep` was called. So:
+///   auto reservation = co_await networks.plan(spec);
+///   ... one transaction of the caller: reservation.write(transaction) ...
+///   reservation.keep();                    // committed
+///   co_await networks.plug(container, netns);
+/// Control thread, except `write`. Must not outlive the manager.
+class Reservation {
+ public:
+  struct State;
+  explicit Reservation(std::unique_ptr<State> state);
+  Reservation(Reservation&&) noexcept;
+  Reservation& operator=(Reservation&&) = delete;
+  ~Reservation();
+
+  const std::vector<EndpointInfo>& endpoints() const;  ///< as in the spec
+  const std::vector<PublishedPort>& ports() const;     ///< as in the spec, with the chosen host ports
+  /// The rows, inside the caller's transaction; from whatever thread that runs on.
+  void write(store::Transaction& transaction) const;
+  /// The transaction is committed: only `released` gives the reservation back from here on.
+  void keep() noexcept;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
 /// All tasks run on the control thread and use the pool for what blocks. Endpoints and leases are in the store, so
 /// that a restart of the daemon changes nothing for running containers.
 class NetworkManager {
@@ -97,19 +141,41 @@ class NetworkManager {
   NetworkInfo inspect(const std::string& name_or_id) const;
   std::vector<NetworkInfo> list() const;
 
-  /// Leases addresses and makes DNS names answer only after `plug`. Reserves nothing in the kernel yet.
-  /// Error exhausted when the subnet is full, conflict when a wanted address is taken.
-  task<EndpointInfo> reserve(EndpointSpec spec);
-  /// Makes the veth pair, moves one end into `netns`, sets addresses and routes, brings `lo` up, publishes names.
+  // A start, in the caller's own transaction.
+  /// Chooses everything the container needs and writes nothing; see Reservation. Makes the network `default` when it is
+  /// wanted and not there. Waits only for that, or for a wanted address whose old link is still being swept. What the
+  /// container holds already (a start that is repeated) is kept, with the new names.
+  /// Error not_found (network), exhausted (subnet or bridge full), conflict (address or port taken; names by whom).
+  task<Reservation> plan(ReservationSpec spec);
+  /// Links of a kept reservation: made (or the warm one taken), moved into `netns`, with addresses and routes, `lo` up;
+  /// ports lead to it and names answer from here on. When it fails nothing is left but the reservation.
   task<> plug(ContainerId container, const Fd& netns);
   /// For a container without any network: brings `lo` up.
   task<> plug_loopback(const Fd& netns);
+
+  // An end, in the caller's own transaction.
+  /// Names are silent and host ports free when it returns. The links go in the background, with the namespace or after
+  /// it; the store is not touched and leases stay. Idempotent, also for a container that was never plugged.
+  task<> unplug(ContainerId container);
+  /// After `unplug`, inside the caller's transaction: deletes the rows of leases and ports. Any thread.
+  static void erase_rows(store::Transaction& transaction, const ContainerId& container);
+  /// After that is committed: the addresses may be leased again (once their links are swept). Idempotent.
+  void released(const ContainerId& container);
+
+  // A link made ahead, for a pool of warm namespaces.
+  task<WarmLink> prepare_link(Fd netns);
+  /// Removes the pair, in the background.
+  void discard(WarmLink link);
+  /// Until every link that was unplugged or discarded is gone from the host.
+  task<> settled();
+
+  // The same with transactions of their own.
+  /// `plan` for one endpoint, written and kept.
+  task<EndpointInfo> reserve(EndpointSpec spec);
   /// Publishes ports of a plugged container; returns them with the chosen host ports. Error conflict names the port
   /// and, where known, who holds it. No user-space proxy; the client's source address is kept.
   task<std::vector<PublishedPort>> publish(ContainerId container, std::vector<PublishedPort> ports);
-  /// Undoes plug, publish and the names of all the container's endpoints; leases stay until `release`.
-  task<> unplug(ContainerId container);
-  /// Gives the addresses back. Idempotent.
+  /// `unplug`, `erase_rows` and `released`. Idempotent.
   task<> release(ContainerId container);
 
   /// For /etc/resolv.conf in the container: the nameserver addresses and search line of its first network.

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gantry/base/async.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -40,6 +42,16 @@ class Database {
   /// Not to be nested. Returns what `body` returns.
   template <class F>
   auto transaction(F&& body) -> std::invoke_result_t<F, Transaction&>;
+
+  /// The same, but not durable yet when it returns: everybody sees it, a crash of the process keeps it, a crash of the
+  /// machine may lose it, until `durable` or the next `transaction` has returned. Never lost out of order: what was
+  /// written later is durable only if this is. Microseconds, since it waits for no disk; made for the control thread.
+  template <class F>
+  auto write(F&& body) -> std::invoke_result_t<F, Transaction&>;
+  /// Until everything written before this call is durable. Many who wait at once share one flush of the disk, which
+  /// runs on `pool`. Control thread only. Error internal when the disk fails; the database refuses all writes from then
+  /// on, because nobody knows any more what it holds.
+  task<> durable(WorkerPool& pool);
 
  private:
   friend class Transaction;
