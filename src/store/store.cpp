@@ -4,8 +4,10 @@
 
 #include <unordered_map>
 
+#include "checkpointer.h"
 #include "gantry/base/error.h"
 #include "gantry/base/log.h"
+#include "log_flush.h"
 
 namespace gantry::store {
 namespace {
@@ -26,8 +28,10 @@ namespace {
   throw Error(kind, "store: " + std::string(what) + ": " + sqlite3_errmsg(handle), fix);
 }
 
-// As long as the log grows before SQLite starts it over (1,000 pages).
-constexpr std::uint64_t kReserve = 1000 * 4096;
+// The log is moved into the database at kLogLimit pages by whoever writes then; much earlier by a thread apart.
+constexpr int kLogLimit = 1000;
+constexpr int kTidyAt = 400;
+constexpr std::uint64_t kReserve = kLogLimit * 4096;
 
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -87,10 +91,13 @@ Database::Database(const std::filesystem::path& file, const std::vector<Schema>&
       fail(handle_, "open " + file.string());
     sqlite3_busy_timeout(handle_, 2000);
     execute("PRAGMA journal_mode=WAL");
-    execute("PRAGMA synchronous=FULL");
+    execute("PRAGMA synchronous=NORMAL");  // commits are flushed by LogFlush
     execute("PRAGMA foreign_keys=ON");
     execute("PRAGMA cache_size=-1024");
     execute("CREATE TABLE IF NOT EXISTS schema_version(module TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT");
+    log_ = std::make_shared<LogFlush>(file.string() + "-wal");
+    checkpointer_ = std::make_shared<Checkpointer>(file);
+    sqlite3_wal_hook(handle_, committed, this);
     for (const auto& schema : schemas) migrate(schema);
     reserve(file);
   } catch (...) {
@@ -140,16 +147,40 @@ void Database::reserve(const std::filesystem::path& file) {
   sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
 }
 
+int Database::committed(void* self, sqlite3*, const char*, int pages) {
+  auto* database = static_cast<Database*>(self);
+  database->log_pages_ = pages;
+  database->log_->written();
+  return SQLITE_OK;
+}
+
 void Database::begin() {
+  log_->require_sound();
   sqlite3_stmt* statement = cache_->get(handle_, "BEGIN IMMEDIATE");
   Running running(statement);
   if (sqlite3_step(statement) != SQLITE_DONE) fail(handle_, "begin");
 }
 
-void Database::commit() {
+std::uint64_t Database::commit() {
   sqlite3_stmt* statement = cache_->get(handle_, "COMMIT");
-  Running running(statement);
-  if (sqlite3_step(statement) != SQLITE_DONE) fail(handle_, "commit");
+  {
+    Running running(statement);
+    if (sqlite3_step(statement) != SQLITE_DONE) fail(handle_, "commit");
+  }
+  // What cannot be moved now (a full disk) stays in the log, and the next commit tries again.
+  if (log_pages_ >= kLogLimit) sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  return log_->last_written();
+}
+
+void Database::flush(std::uint64_t number) { log_->flush_to(number); }
+
+task<> Database::durable(WorkerPool& pool) {
+  auto number = log_->last_written();
+  if (log_pages_ >= kTidyAt) {
+    auto executor = co_await asio::this_coro::executor;
+    checkpointer_->start(executor, pool);
+  }
+  co_await log_->flushed_to(number, pool);
 }
 
 void Database::rollback() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -15,7 +16,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/// The store module owns the one SQLite database of a data directory: WAL, synchronous=FULL, foreign keys on.
+/// The store module owns the one SQLite database of a data directory: WAL, foreign keys on, flushed by ourselves.
 /// What must survive is written here, in one transaction, before it is acted upon.
 namespace gantry::store {
 
@@ -27,6 +28,8 @@ struct Schema {
 
 class Row;
 class Transaction;
+class LogFlush;
+class Checkpointer;
 
 /// Thread-safe: one connection behind one mutex, because SQLite has one writer anyway and transactions here last
 /// microseconds. (The mutex is the exception to "no locks": blocking modules run on pool threads.)
@@ -49,23 +52,31 @@ class Database {
   template <class F>
   auto write(F&& body) -> std::invoke_result_t<F, Transaction&>;
   /// Until everything written before this call is durable. Many who wait at once share one flush of the disk, which
-  /// runs on `pool`. Control thread only. Error internal when the disk fails; the database refuses all writes from then
+  /// runs on `pool`. Control thread only. Error internal when the disk fails; the database refuses all work from then
   /// on, because nobody knows any more what it holds.
   task<> durable(WorkerPool& pool);
 
  private:
   friend class Transaction;
+  /// Number of the commit, for LogFlush; one without a change counts as the last that had one.
+  template <class F>
+  auto commit_one(F&& body, std::uint64_t* number) -> std::invoke_result_t<F, Transaction&>;
   void begin();
-  void commit();
+  std::uint64_t commit();
   void rollback() noexcept;
+  void flush(std::uint64_t number);
   void migrate(const Schema& schema);
   /// Makes room on the disk that commits use over and over: what happens is recorded even when the disk is full.
   void reserve(const std::filesystem::path& file);
+  static int committed(void* self, sqlite3* handle, const char* name, int pages);
 
   sqlite3* handle_ = nullptr;
   std::mutex mutex_;
   struct Cache;
   std::unique_ptr<Cache> cache_;  ///< prepared statements by their text
+  std::shared_ptr<LogFlush> log_;
+  std::shared_ptr<Checkpointer> checkpointer_;
+  std::atomic<int> log_pages_{0};
 };
 
 /// What may be bound and read: integers, text, and NULL through std::optional.
@@ -118,23 +129,42 @@ class Transaction {
 };
 
 template <class F>
-auto Database::transaction(F&& body) -> std::invoke_result_t<F, Transaction&> {
+auto Database::commit_one(F&& body, std::uint64_t* number) -> std::invoke_result_t<F, Transaction&> {
   std::lock_guard lock(mutex_);
   begin();
   Transaction transaction(*this);
   try {
     if constexpr (std::is_void_v<std::invoke_result_t<F, Transaction&>>) {
       body(transaction);
-      commit();
+      *number = commit();
     } else {
       auto result = body(transaction);
-      commit();
+      *number = commit();
       return result;
     }
   } catch (...) {
     rollback();
     throw;
   }
+}
+
+template <class F>
+auto Database::transaction(F&& body) -> std::invoke_result_t<F, Transaction&> {
+  std::uint64_t number = 0;
+  if constexpr (std::is_void_v<std::invoke_result_t<F, Transaction&>>) {
+    commit_one(std::forward<F>(body), &number);
+    flush(number);
+  } else {
+    auto result = commit_one(std::forward<F>(body), &number);
+    flush(number);
+    return result;
+  }
+}
+
+template <class F>
+auto Database::write(F&& body) -> std::invoke_result_t<F, Transaction&> {
+  std::uint64_t number = 0;
+  return commit_one(std::forward<F>(body), &number);
 }
 
 }  // namespace gantry::store
