@@ -13,6 +13,7 @@ pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libnl REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
 pkg_check_modules(libnftables REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(libldns REQUIRED IMPORTED_TARGET ldns)
 
 # Boost.Asio and Boost.Beast are compiled once (src/base/boost_impl.cpp), not in every file.

@@ -96,4 +96,13 @@ std::vector<std::string> grantable_capabilities(const std::vector<std::string>& 
   return out;
 }
 
+std::uint64_t capability_mask(const std::vector<std::string>& names) {
+  std::uint64_t out = 0;
+  for (const auto& name : names) {
+    auto found = std::find(std::begin(kNames), std::end(kNames), name);
+    if (found != std::end(kNames)) out |= std::uint64_t{1} << (found - kNames);
+  }
+  return out;
+}
+
 }  // namespace gantry::runtime

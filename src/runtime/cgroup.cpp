@@ -1,6 +1,7 @@
 #include "cgroup.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "gantry/base/files.h"
+#include "gantry/base/log.h"
 
 namespace gantry::runtime {
 namespace {
@@ -72,6 +74,50 @@ std::uint64_t field_in(const fs::path& path, const std::string& key) {
   return 0;
 }
 
+// "rw,nosuid,nodev,noexec,relatime,cpu,cpuacct" -> "cpu,cpuacct"
+std::string own_options(const std::string& options) {
+  static const std::set<std::string> general = {"rw",       "ro",      "nosuid", "nodev",         "noexec",        "relatime",
+                                                "noatime", "seclabel", "xattr",  "clone_children", "cpuset_v2_mode"};
+  std::istringstream words(options);
+  std::string out;
+  for (std::string word; std::getline(words, word, ',');)
+    if (!general.contains(word) && !word.starts_with("release_agent=")) out += (out.empty() ? "" : ",") + word;
+  return out;
+}
+
+bool has_word(const std::string& list, const std::string& wanted) {
+  std::istringstream words(list);
+  for (std::string word; std::getline(words, word, ',');)
+    if (word == wanted) return true;
+  return false;
+}
+
+void make_group(const fs::path& directory) {
+  if (::mkdir(directory.c_str(), 0755) < 0 && errno != EEXIST) throw_errno("make control group " + directory.string());
+}
+
+// A new group has no processors and no memory nodes until it is told; its children then take over what it has.
+void hand_down_processors(const fs::path& group) {
+  for (const char* name : {"cpuset.cpus", "cpuset.mems"}) {
+    auto own = read_file_if_exists(group / name).value_or("");
+    if (own.find_first_not_of(" \n") != std::string::npos) continue;
+    write_file(group / name, read_file(group.parent_path() / name));
+  }
+  write_file(group / "cgroup.clone_children", "1");
+}
+
+// One by one, because a single one that cannot be had would refuse all. Which are there is what the host offers.
+void switch_on_controllers(const fs::path& group) {
+  std::istringstream names(read_file(group / "cgroup.controllers"));
+  for (std::string name; names >> name;) {
+    try {
+      write_file(group / "cgroup.subtree_control", "+" + name);
+    } catch (const Error& error) {
+      log::debug("control group {}: controller {}: {}", group.string(), name, error.message());
+    }
+  }
+}
+
 std::uint64_t less(std::uint64_t from, std::uint64_t what) { return from > what ? from - what : 0; }
 
 // What can be given back at once (inactive page cache) is not counted, as docker does.
@@ -102,20 +148,41 @@ CgroupTree::CgroupTree(std::string instance, const std::string& mounts) : parent
   fs::path unified;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
-    std::string source, target, type;
+    std::string source, target, type, options;
     words >> source >> target >> type;
-    if (type == "cgroup") hierarchies_.emplace_back(target);
+    words >> options;
+    if (type == "cgroup") hierarchies_.push_back({target, own_options(options)});
     if (type == "cgroup2") unified = target;
   }
   // On a hybrid host containers live in the version 1 hierarchies only (see enter_private_namespace in the shim).
-  if (hierarchies_.empty() && !unified.empty()) hierarchies_.push_back(unified);
+  version2_ = hierarchies_.empty() && !unified.empty();
+  if (version2_) hierarchies_.push_back({unified, {}});
 }
 
 std::vector<std::string> CgroupTree::directories(const ContainerId& id) const {
   // Two controllers may be mounted together and be reached by two names.
   std::set<std::string> out;
-  for (const auto& hierarchy : hierarchies_) out.insert((hierarchy / parent_ / id.str()).string());
+  for (const auto& hierarchy : hierarchies_) out.insert((hierarchy.directory / parent_ / id.str()).string());
   return {out.begin(), out.end()};
+}
+
+fs::path CgroupTree::directory(const ContainerId& id, const std::string& controller) const {
+  for (const auto& hierarchy : hierarchies_)
+    if (has_word(hierarchy.options, controller)) return hierarchy.directory / parent_ / id.str();
+  throw Error(ErrorKind::unsupported, "a limit needs the control group controller '" + controller + "', which this host lacks",
+              "enable it on the kernel's command line, or leave the limit out");
+}
+
+void CgroupTree::make_instance() const {
+  for (const auto& hierarchy : hierarchies_) {
+    auto group = hierarchy.directory / parent_;
+    make_group(group);
+    if (has_word(hierarchy.options, "cpuset")) hand_down_processors(group);
+    if (version2_) {
+      switch_on_controllers(hierarchy.directory);
+      switch_on_controllers(group);
+    }
+  }
 }
 
 void CgroupTree::kill(const ContainerId& id) const {
@@ -147,7 +214,7 @@ std::vector<ContainerId> CgroupTree::containers() const {
   std::set<ContainerId> out;
   std::error_code ignored;
   for (const auto& hierarchy : hierarchies_)
-    for (const auto& entry : fs::directory_iterator(hierarchy / parent_, ignored))
+    for (const auto& entry : fs::directory_iterator(hierarchy.directory / parent_, ignored))
       if (entry.is_directory(ignored)) out.insert(ContainerId(entry.path().filename().string()));
   return {out.begin(), out.end()};
 }
@@ -163,7 +230,7 @@ Usage CgroupTree::usage(const ContainerId& id) const {
 }
 
 void CgroupTree::remove_instance() const noexcept {
-  for (const auto& hierarchy : hierarchies_) ::rmdir((hierarchy / parent_).c_str());
+  for (const auto& hierarchy : hierarchies_) ::rmdir((hierarchy.directory / parent_).c_str());
 }
 
 }  // namespace gantry::runtime

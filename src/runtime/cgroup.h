@@ -4,11 +4,23 @@
 #include <string>
 #include <vector>
 
+#include "gantry/oci/runtime_spec.h"
 #include "gantry/runtime/runtime.h"
 
 /// Control groups of one instance, in every hierarchy of the host (pure version 2, hybrid or version 1):
 /// `<hierarchy>/gantry-<instance>/<container id>`. All functions block shortly.
 namespace gantry::runtime {
+
+struct CgroupHierarchy {
+  std::filesystem::path directory;  ///< where it is mounted
+  std::string options;              ///< version 1: its controllers or name, as mount options
+};
+
+/// A file of a container's group and what is to be written to it.
+struct CgroupSetting {
+  std::filesystem::path file;
+  std::string value;
+};
 
 class CgroupTree {
  public:
@@ -18,6 +30,15 @@ class CgroupTree {
   /// The path as config.json wants it, the same in each hierarchy.
   std::string path_of(const ContainerId& id) const { return "/" + parent_ + "/" + id.str(); }
   std::vector<std::string> directories(const ContainerId& id) const;
+  /// Version 1: the container's group in the hierarchy of `controller`. Error (unsupported) when the host has none.
+  std::filesystem::path directory(const ContainerId& id, const std::string& controller) const;
+  bool is_version2() const { return version2_; }
+  const std::vector<CgroupHierarchy>& hierarchies() const { return hierarchies_; }
+  /// The instance's own groups, in which containers' are made: with the controllers switched on (version 2) or the
+  /// processors handed down (version 1).
+  void make_instance() const;
+  /// The specification's limits and device rules as files to write, in order.
+  std::vector<CgroupSetting> settings(const ContainerId& id, const oci::runtime::Resources& wanted) const;
   /// SIGKILL to every process until there is none; an Error (timeout) when they do not go.
   void kill(const ContainerId& id) const;
   /// Kills and removes.
@@ -29,7 +50,8 @@ class CgroupTree {
 
  private:
   std::string parent_;
-  std::vector<std::filesystem::path> hierarchies_;
+  std::vector<CgroupHierarchy> hierarchies_;
+  bool version2_ = false;
 };
 
 }  // namespace gantry::runtime

@@ -8,6 +8,7 @@
 /// The run directory, all of it root's alone (0700):
 ///
 ///   <run_dir>/crun/<id>/                    the OCI runtime's own state
+///   <run_dir>/seccomp/                      compiled system call filters, shared by containers
 ///   <run_dir>/containers/<id>/              the shim's working directory
 ///       config.json  plan  crun.log  pid    bundle, what the shim reads, what the OCI runtime says
 ///       shim.sock  shim.pid                 "<pid> <start time>" of the shim
@@ -21,6 +22,7 @@ class Paths {
   std::filesystem::path containers() const { return run_dir_ / "containers"; }
   std::filesystem::path container(const ContainerId& id) const { return containers() / id.str(); }
   std::filesystem::path execs(const ContainerId& id) const { return container(id) / "e"; }
+  std::filesystem::path filters() const { return run_dir_ / "seccomp"; }
   std::filesystem::path launcher_root() const { return run_dir_ / "crun"; }
   std::filesystem::path launcher_state(const ContainerId& id) const { return launcher_root() / id.str(); }
 
@@ -32,5 +34,6 @@ class Paths {
 /// may be hidden under kStage in the shim's namespace.
 inline constexpr char kLauncherRootFromContainer[] = "../../crun";
 inline constexpr char kLauncherRootFromExec[] = "../../../../crun";
+inline constexpr char kPlanFromExec[] = "../../plan";
 
 }  // namespace gantry::runtime

@@ -6,27 +6,6 @@
 namespace gantry::runtime {
 namespace {
 
-class Words {
- public:
-  template <class... Values>
-  void add(std::string_view keyword, const Values&... values) {
-    word(keyword);
-    (word(values), ...);
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  void word(std::string_view value) {
-    if (value.find('\0') != std::string_view::npos)
-      throw Error(ErrorKind::invalid, "a path in the container's plan contains a NUL byte");
-    text_.append(value).push_back('\0');
-  }
-  template <class Number>
-  requires std::is_integral_v<Number>
-  void word(Number value) { word(std::string_view(std::to_string(value))); }
-  std::string text_;
-};
-
 std::uint32_t on_host(std::uint32_t inside, const std::optional<IdRange>& range) {
   if (!range) return inside;
   if (inside >= range->size)
@@ -59,7 +38,7 @@ void add_binds(Words& words, const Plan& plan, const Config& config) {
 
 }  // namespace
 
-std::string container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
+Words container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
                            const std::vector<Plan::Limit>& limits) {
   Words words;
   words.add("crun", config.crun.string());
@@ -75,18 +54,22 @@ std::string container_plan(const Plan& plan, const Config& config, const std::ve
   add_binds(words, plan, config);
   for (const auto& cgroup : cgroups) words.add("cgroup", cgroup);
   for (const auto& limit : limits) words.add("rlimit", rlimit_number(limit.name), limit.soft, limit.hard);
-  return words.take();
+  return words;
 }
 
-std::string exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
-                      const std::optional<IdRange>& user_namespace) {
+Words exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
+                const std::optional<IdRange>& user_namespace, std::optional<pid_t> container) {
   Words words;
+  if (container) {
+    words.add("over", kPlanFromExec);
+    words.add("pid", *container);
+  }
   words.add("exec");
   words.add("crun", config.crun.string());
   words.add("crun-root", kLauncherRootFromExec);
   words.add("id", id.str());
   add_streams(words, plan.tty, plan.open_stdin, plan.uid, plan.gid, user_namespace);
-  return words.take();
+  return words;
 }
 
 }  // namespace gantry::runtime

@@ -1,13 +1,16 @@
 #pragma once
 
 #include "gantry/runtime/runtime.h"
+#include "words.h"
 
 /// The file `plan` that a shim reads (src/shim/plan.cpp has the keywords).
 namespace gantry::runtime {
 
-std::string container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
-                           const std::vector<Plan::Limit>& limits);
-std::string exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
-                      const std::optional<IdRange>& user_namespace);
+/// The shim's own part; the native launcher's is added behind it.
+Words container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
+                     const std::vector<Plan::Limit>& limits);
+/// `container`: the init of a container that the native launcher made, whose plan this one is read over; or none.
+Words exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
+                const std::optional<IdRange>& user_namespace, std::optional<pid_t> container);
 
 }  // namespace gantry::runtime

@@ -41,6 +41,7 @@ task<Created> Runtime::create(Plan plan) {
     co_await impl_->pool.run(prepare);
     auto container = std::make_shared<Container>();
     container->state_dir = plan.state_dir;
+    container->launcher = created.launcher = plan.launcher;
     container->link = co_await impl_->launch(impl_->paths.container(id));
     impl_->containers[id] = container;
     co_await with_timeout("create container " + short_id(id), kStepLimit,
@@ -71,6 +72,8 @@ task<Adopted> Runtime::adopt(ContainerId id, fs::path state_dir) {
   Adopted adopted;
   auto container = std::make_shared<Container>();
   container->state_dir = state_dir;
+  // Only crun keeps a state of its own.
+  container->launcher = fs::exists(impl_->paths.launcher_state(id)) ? Launcher::crun : Launcher::native;
   container->link = co_await impl_->find_shim(id);
   if (container->link) {
     try {
@@ -165,6 +168,7 @@ std::vector<ContainerId> Runtime::leftovers() const {
 void Runtime::cleanup_instance() noexcept {
   impl_->cgroups.remove_instance();
   std::error_code ignored;
+  fs::remove_all(impl_->paths.filters(), ignored);
   for (const auto& directory : {impl_->paths.containers(), impl_->paths.launcher_root()})
     fs::remove(directory, ignored);
 }

@@ -2,6 +2,7 @@
 
 #include "exec.h"
 #include "gantry/base/json.h"
+#include "native_plan.h"
 #include "plan_file.h"
 #include "runtime_impl.h"
 #include "session.h"
@@ -26,12 +27,18 @@ std::optional<IdRange> user_namespace_of(pid_t pid) {
 }  // namespace
 
 void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, const fs::path& directory,
-                                 pid_t pid) const {
+                                 pid_t pid, Launcher launcher) const {
   auto user_namespace = user_namespace_of(pid);
-  auto text = exec_plan(id, plan, config, user_namespace);
+  bool native = launcher == Launcher::native;
+  auto words = exec_plan(id, plan, config, user_namespace, native ? std::optional(pid) : std::nullopt);
+  auto process = make_exec_process(plan, user_namespace.has_value());
   make_directories(directory, 0700);
-  write_file(directory / "process.json", json::to_text(make_exec_process(plan, user_namespace.has_value())));
-  write_file(directory / "plan", text);
+  if (native) {
+    add_native_process(words, process);
+  } else {
+    write_file(directory / "process.json", json::to_text(process));
+  }
+  write_file(directory / "plan", words.take());
 }
 
 task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) {
@@ -40,8 +47,8 @@ task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) 
       container->link->reached(shim::State::exited))
     throw Error(ErrorKind::conflict, "exec in container " + short_id(id) + ": it is not running", "start it first");
   auto directory = impl_->paths.execs(id) / random_hex(12);
-  auto prepare = [impl = impl_.get(), id, plan, directory, pid = container->link->status().pid] {
-    impl->prepare_exec(id, plan, directory, pid);
+  auto prepare = [impl = impl_.get(), id, plan, directory, container] {
+    impl->prepare_exec(id, plan, directory, container->link->status().pid, container->launcher);
   };
   co_await impl_->pool.run(prepare);
   std::exception_ptr failure;

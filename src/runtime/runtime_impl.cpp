@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "gantry/base/json.h"
+#include "native_plan.h"
 #include "plan_file.h"
 #include "shim_process.h"
 #include "spec.h"
@@ -42,17 +43,25 @@ void Runtime::Impl::require_free(const ContainerId& id) const {
     throw Error(ErrorKind::conflict, "container " + short_id(id) + " already has a shim", "remove it first");
 }
 
-void Runtime::Impl::prepare(const Plan& plan) const {
+void Runtime::Impl::prepare(const Plan& plan) {
   auto directory = paths.container(plan.id);
   SpecContext context{.cgroups_path = cgroups.path_of(plan.id), .limits = effective_limits(plan, may_raise_limits())};
+  bool native = plan.launcher == Launcher::native;
+  context.seccomp_by_name = !native;
   auto spec = make_spec(plan, context);
-  auto shim_plan = container_plan(plan, config, cgroups.directories(plan.id), context.limits);
+  auto words = container_plan(plan, config, cgroups.directories(plan.id), context.limits);
   make_directories(plan.state_dir, 0700);
   make_root_directory(plan.upper);
   make_directories(plan.work, 0755);
   make_directories(directory, 0700);
-  write_file(directory / "config.json", json::to_text(spec));
-  write_file(directory / "plan", shim_plan);
+  if (native) {
+    cgroups.make_instance();
+    auto filter = uses_default_seccomp(plan) ? filters.default_for(plan.capabilities) : fs::path();
+    add_native(words, spec, cgroups, plan.id, filter);
+  } else {
+    write_file(directory / "config.json", json::to_text(spec));
+  }
+  write_file(directory / "plan", words.take());
   remove_tree(plan.state_dir / "exit.json");  // of the run before
 }
 

@@ -6,6 +6,7 @@
 #include "gantry/base/files.h"
 #include "gantry/runtime/runtime.h"
 #include "paths.h"
+#include "seccomp_filter.h"
 #include "shim_link.h"
 
 namespace gantry::runtime {
@@ -13,6 +14,7 @@ namespace gantry::runtime {
 struct Container {
   std::shared_ptr<ShimLink> link;  ///< null: adopted after its end
   std::filesystem::path state_dir;
+  Launcher launcher = Launcher::crun;
   std::optional<ExitRecord> exit;
 };
 
@@ -51,9 +53,9 @@ struct Runtime::Impl {
   /// Error (conflict) when a container of this id is there.
   void require_free(const ContainerId& id) const;
   /// Bundle and plan on disk.
-  void prepare(const Plan& plan) const;
+  void prepare(const Plan& plan);
   void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory,
-                    pid_t pid) const;
+                    pid_t pid, Launcher launcher) const;
   /// Starts the shim of a prepared directory.
   task<std::shared_ptr<ShimLink>> launch(std::filesystem::path directory);
   /// The shim that listens there, or none.
@@ -68,6 +70,7 @@ struct Runtime::Impl {
   Config config;
   Paths paths;
   CgroupTree cgroups;
+  FilterStore filters{paths.filters()};
   std::unordered_map<ContainerId, std::shared_ptr<Container>> containers;
 };
 

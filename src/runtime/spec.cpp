@@ -7,7 +7,7 @@
 #include "capabilities.h"
 #include "devices.h"
 #include "gantry/runtime/stage.h"
-#include "seccomp.h"
+#include "seccomp_profile.h"
 
 namespace gantry::runtime {
 namespace {
@@ -138,7 +138,7 @@ spec::Linux make_linux(const Plan& plan, const SpecContext& context) {
     out.gidMappings = {mapping};
   }
   if (plan.privileged) out.devices = host_devices();
-  if (plan.default_seccomp && !plan.privileged) out.seccomp = default_seccomp(plan.capabilities);
+  if (context.seccomp_by_name && uses_default_seccomp(plan)) out.seccomp = default_seccomp(plan.capabilities);
   if (plan.mask_paths && !plan.privileged) {
     out.maskedPaths = kMasked;
     out.readonlyPaths = kReadOnly;
@@ -147,6 +147,8 @@ spec::Linux make_linux(const Plan& plan, const SpecContext& context) {
 }
 
 }  // namespace
+
+bool uses_default_seccomp(const Plan& plan) { return plan.default_seccomp && !plan.privileged; }
 
 spec::Spec make_spec(const Plan& plan, const SpecContext& context) {
   if (plan.argv.empty()) throw Error(ErrorKind::invalid, "no command to run", "give a command or set one in the image");

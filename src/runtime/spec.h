@@ -9,8 +9,10 @@ namespace gantry::runtime {
 struct SpecContext {
   std::string cgroups_path;
   std::vector<Plan::Limit> limits;  ///< see effective_limits
+  bool seccomp_by_name = true;      ///< crun compiles the profile itself; the native launcher gets a program
 };
 
+bool uses_default_seccomp(const Plan& plan);
 oci::runtime::Spec make_spec(const Plan& plan, const SpecContext& context);
 oci::runtime::Process make_exec_process(const ExecPlan& plan, bool own_user_namespace);
 

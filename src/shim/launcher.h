@@ -2,18 +2,31 @@
 
 #include <sys/types.h>
 
-/// What makes the container's processes: the OCI runtime, as a child that ends when the step is done. Another launcher
-/// takes its place by these functions alone. Each returns the child's process id, or -1 with errno. The program
-/// inherits streams::program_{in,out,err}, or gets a terminal whose master arrives on console.sock.
-namespace gantry::shim::launcher {
+/// What makes the container's processes. Two take this place: `crun`, a program that ends when the step is done, and
+/// the native launcher, whose child tells over a channel how far it is. The program inherits
+/// streams::program_{in,out,err}, or gets a terminal.
+namespace gantry::shim {
 
-/// Everything but the program, which waits.
-pid_t create();
-/// Lets the program go.
-pid_t start();
-/// Runs process.json in the running container.
-pid_t exec();
-/// After create or exec: the program's process id.
-pid_t program();
+/// What a step is waited for by: the end of a process, or a packet on a channel.
+struct Awaited {
+  pid_t process = -1;
+  int channel = -1;
+};
 
-}  // namespace gantry::shim::launcher
+struct Launcher {
+  /// Everything but the program, which waits.
+  Awaited (*create)();
+  /// Lets the program go.
+  Awaited (*start)();
+  /// Runs a further program in the running container.
+  Awaited (*exec)();
+  /// Something arrived on the channel: whether the step is done. Fails the shim with what the child failed with.
+  bool (*received)();
+  /// After create or exec: the program's process id.
+  pid_t (*program)();
+};
+
+extern const Launcher crun_launcher;
+extern const Launcher native_launcher;
+
+}  // namespace gantry::shim

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "gantry/runtime/stage.h"
+#include "holder.h"
 #include "log.h"
 #include "plan.h"
 #include "sys.h"
@@ -35,51 +36,6 @@ int layer_fds[kMaxLayers];
 int bind_fds[kMaxBinds];
 int upper_fd = -1;
 Path upper_parent;
-
-void write_map(pid_t pid, const char* name) {
-  Text<64> path;
-  path.add("/proc/").add(static_cast<std::uint64_t>(pid)).add("/").add(name);
-  Text<64> line;
-  line.add("0 ").add(plan.map_host).add(" ").add(plan.map_size);
-  int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0 || !write_all(fd, line.c_str(), line.length())) fail_errno("map ids through", path.c_str());
-  ::close(fd);
-}
-
-// A user namespace exists only through a process in it: a child that waits until we hold its descriptor.
-int make_user_namespace() {
-  int ready[2];
-  if (::pipe2(ready, O_CLOEXEC) < 0) fail_errno("make", "a pipe");
-  pid_t self = ::getpid();
-  pid_t pid = ::fork();
-  if (pid < 0) fail_errno("fork", "the namespace helper");
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != self) ::_exit(0);
-    char result = ::unshare(CLONE_NEWUSER) == 0 ? 0 : static_cast<char>(errno);
-    if (::write(ready[1], &result, 1) == 1) ::pause();
-    ::_exit(0);
-  }
-  ::close(ready[1]);
-  char result = EPIPE;
-  ssize_t got = ::read(ready[0], &result, 1);
-  ::close(ready[0]);
-  int fd = -1;
-  if (got == 1 && result == 0) {
-    write_map(pid, "uid_map");
-    write_map(pid, "gid_map");
-    Text<64> path;
-    path.add("/proc/").add(static_cast<std::uint64_t>(pid)).add("/ns/user");
-    fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  }
-  ::kill(pid, SIGKILL);
-  ::waitpid(pid, nullptr, 0);
-  if (fd < 0) {
-    errno = result != 0 ? result : EINVAL;
-    fail_errno("make", "a user namespace");
-  }
-  return fd;
-}
 
 int clone_mount(const char* source, bool recursive) {
   int path = ::open(source, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -260,7 +216,7 @@ void enter_private_namespace() {
 void mount_all() {
   int here = ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (here < 0) fail_errno("open", "the container's directory");
-  int user_namespace = plan.mapped ? make_user_namespace() : -1;
+  int user_namespace = plan.mapped ? holder::user_namespace() : -1;
   clone_all(user_namespace);
   if (user_namespace >= 0) ::close(user_namespace);
   make_stage();

@@ -3,17 +3,38 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <new>
 
 #include "sys.h"
 
 namespace gantry::shim {
 
-Plan plan;
-
 namespace {
 
-// Pages that are not touched cost nothing.
-char buffer[1u << 20];
+struct Shared {
+  Plan plan;
+  char text[2][1u << 20];  // the container's file, and an exec's
+};
+
+// Pages that are not touched cost nothing, and those of the kernel are zero.
+Shared& make_shared_memory() {
+  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) ::_exit(1);
+  auto* shared = static_cast<Shared*>(memory);
+  new (&shared->plan) Plan;
+  return *shared;
+}
+
+Shared& shared = make_shared_memory();
+
+}  // namespace
+
+Plan& plan = shared.plan;
+
+namespace {
 
 [[noreturn]] void malformed(const char* word) {
   fail({.kind = "internal", .what = "malformed plan at", .object = word});
@@ -24,6 +45,26 @@ void require_room(std::size_t count, const char (&what)[N], std::size_t most) {
   if (count >= most) fail({.kind = "invalid", .what = "too many", .object = what});
 }
 
+template <class T, std::size_t N>
+void append(List<T, N>& list, const T& item) {
+  if (list.count + 1 >= N) fail({.kind = "invalid", .what = "too many words in the plan"});
+  list.items[list.count++] = item;
+}
+
+std::int64_t number_or_all(const char* text) { return *text == '*' ? -1 : static_cast<std::int64_t>(to_number(text)); }
+
+void read_file(const char* name, char (&text)[1u << 20]);
+
+// An exec is of its container's namespaces, limits and filter; what runs is its own.
+void read_over_container(const char* file) {
+  read_file(file, shared.text[1]);
+  plan.tty = plan.open_stdin = plan.no_new_privileges = false;
+  plan.arguments.count = plan.environment.count = plan.groups.count = 0;
+  plan.limit_count = 0;
+}
+
+constexpr int kMostValues = 5;
+
 struct Keyword {
   const char* name;
   int values;
@@ -32,6 +73,8 @@ struct Keyword {
 
 const Keyword keywords[] = {
     {"exec", 0, [](const char* const*) { plan.exec = true; }},
+    {"over", 1, [](const char* const* v) { read_over_container(v[0]); }},
+    {"native", 0, [](const char* const*) { plan.native = true; }},
     {"tty", 0, [](const char* const*) { plan.tty = true; }},
     {"stdin", 0, [](const char* const*) { plan.open_stdin = true; }},
     {"crun", 1, [](const char* const* v) { plan.crun = v[0]; }},
@@ -77,6 +120,38 @@ const Keyword keywords[] = {
        require_room(plan.limit_count, "resource limits", kMaxLimits);
        plan.limits[plan.limit_count++] = {static_cast<int>(to_number(v[0])), to_number(v[1]), to_number(v[2])};
      }},
+    {"pid", 1, [](const char* const* v) { plan.container_pid = static_cast<pid_t>(to_number(v[0])); }},
+    {"hostname", 1, [](const char* const* v) { plan.hostname = v[0]; }},
+    {"cwd", 1, [](const char* const* v) { plan.working_dir = v[0]; }},
+    {"user", 2,
+     [](const char* const* v) {
+       plan.uid = static_cast<std::uint32_t>(to_number(v[0]));
+       plan.gid = static_cast<std::uint32_t>(to_number(v[1]));
+     }},
+    {"group", 1, [](const char* const* v) { append(plan.groups, static_cast<std::uint32_t>(to_number(v[0]))); }},
+    {"capabilities", 1, [](const char* const* v) { plan.capabilities = to_number(v[0]); }},
+    {"no-new-privileges", 0, [](const char* const*) { plan.no_new_privileges = true; }},
+    {"read-only-root", 0, [](const char* const*) { plan.read_only_root = true; }},
+    {"default-devices", 0, [](const char* const*) { plan.default_devices = true; }},
+    {"seccomp", 1, [](const char* const* v) { plan.seccomp = v[0]; }},
+    {"arg", 1, [](const char* const* v) { append(plan.arguments, v[0]); }},
+    {"env", 1, [](const char* const* v) { append(plan.environment, v[0]); }},
+    {"mount", 4, [](const char* const* v) { append(plan.mounts, MountWish{v[0], v[1], to_number(v[2]), v[3]}); }},
+    {"mask", 1, [](const char* const* v) { append(plan.masked, v[0]); }},
+    {"read-only", 1, [](const char* const* v) { append(plan.read_only, v[0]); }},
+    {"sysctl", 2, [](const char* const* v) { append(plan.sysctls, Setting{v[0], v[1]}); }},
+    {"cgroup-set", 2, [](const char* const* v) { append(plan.cgroup_settings, Setting{v[0], v[1]}); }},
+    {"device-rule", 5,
+     [](const char* const* v) {
+       append(plan.device_rules,
+              DeviceRule{*v[0] == '+', *v[1], number_or_all(v[2]), number_or_all(v[3]), v[4]});
+     }},
+    {"device", 5,
+     [](const char* const* v) {
+       append(plan.devices, DeviceNode{v[0], *v[1], static_cast<std::uint32_t>(to_number(v[2])),
+                                       static_cast<std::uint32_t>(to_number(v[3])),
+                                       static_cast<std::uint32_t>(to_number(v[4]))});
+     }},
 };
 
 const Keyword* find_keyword(const char* name) {
@@ -85,14 +160,10 @@ const Keyword* find_keyword(const char* name) {
   return nullptr;
 }
 
-}  // namespace
 
-void read_plan() {
-  ssize_t size = read_small(AT_FDCWD, "plan", buffer, sizeof buffer);
-  if (size < 0) fail_errno("read", "plan");
-  if (static_cast<std::size_t>(size) + 1 >= sizeof buffer) fail({.kind = "invalid", .what = "the plan is too large"});
-  const char* at = buffer;
-  const char* end = buffer + size;
+void parse(const char* text, std::size_t size) {
+  const char* at = text;
+  const char* end = text + size;
   auto word = [&]() -> const char* {
     if (at >= end) malformed("its end");
     const char* start = at;
@@ -103,10 +174,21 @@ void read_plan() {
     const char* name = word();
     const Keyword* keyword = find_keyword(name);
     if (keyword == nullptr) malformed(name);
-    const char* values[3] = {};
+    const char* values[kMostValues] = {};
     for (int i = 0; i < keyword->values; ++i) values[i] = word();
     keyword->apply(values);
   }
 }
+
+void read_file(const char* name, char (&text)[1u << 20]) {
+  ssize_t size = read_small(AT_FDCWD, name, text, sizeof text);
+  if (size < 0) fail_errno("read", name);
+  if (static_cast<std::size_t>(size) + 1 >= sizeof text) fail({.kind = "invalid", .what = "the plan is too large"});
+  parse(text, static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+void read_plan() { read_file("plan", shared.text[0]); }
 
 }  // namespace gantry::shim

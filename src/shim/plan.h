@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -11,6 +13,12 @@ inline constexpr std::size_t kMaxLayers = 500;
 inline constexpr std::size_t kMaxBinds = 256;
 inline constexpr std::size_t kMaxCgroups = 32;
 inline constexpr std::size_t kMaxLimits = 16;
+inline constexpr std::size_t kMaxWords = 16384;  ///< arguments, and variables
+inline constexpr std::size_t kMaxGroups = 1024;
+inline constexpr std::size_t kMaxMounts = 512;
+inline constexpr std::size_t kMaxPaths = 64;
+inline constexpr std::size_t kMaxSettings = 256;
+inline constexpr std::size_t kMaxDevices = 512;
 
 struct Bind {
   const char* source;
@@ -25,8 +33,50 @@ struct RlimitWish {
   std::uint64_t hard;
 };
 
+/// A list of the plan. Its elements are not initialized: what is not used of the array is never touched.
+template <class T, std::size_t N>
+struct List {
+  static constexpr std::size_t kMost = N;
+  T items[N];
+  std::size_t count;
+  const T* begin() const { return items; }
+  const T* end() const { return items + count; }
+};
+
+/// A mount the native launcher makes in the container, in order. `kind` "bind" takes the bind of that number.
+struct MountWish {
+  const char* kind;
+  const char* target;
+  std::uint64_t flags;  ///< MOUNT_ATTR_*
+  const char* options;  ///< of the file system, separated by commas; the bind's number
+};
+
+struct Setting {
+  const char* name;
+  const char* value;
+};
+
+struct DeviceNode {
+  const char* path;
+  char type;  ///< c or b
+  std::uint32_t major;
+  std::uint32_t minor;
+  std::uint32_t mode;
+};
+
+/// One rule of the version 2 device filter; a number that is -1 stands for all.
+struct DeviceRule {
+  bool allow;
+  char type;  ///< a, c or b
+  std::int64_t major;
+  std::int64_t minor;
+  const char* access;
+};
+
+/// Lives in memory that the launcher's children share, since one of them is born before the plan is known.
 struct Plan {
   bool exec = false;
+  bool native = false;
   bool tty = false;
   bool open_stdin = false;
   const char* crun = "";
@@ -42,19 +92,41 @@ struct Plan {
   std::uint32_t map_size = 0;
   const char* upper = "";
   const char* work = "";
-  const char* layers[kMaxLayers] = {};
+  const char* layers[kMaxLayers];
   std::size_t layer_count = 0;
-  Bind binds[kMaxBinds] = {};
+  Bind binds[kMaxBinds];
   std::size_t bind_count = 0;
-  const char* cgroups[kMaxCgroups] = {};
+  const char* cgroups[kMaxCgroups];
   std::size_t cgroup_count = 0;
-  RlimitWish limits[kMaxLimits] = {};
+  RlimitWish limits[kMaxLimits];
   std::size_t limit_count = 0;
+
+  // For the native launcher only.
+  pid_t container_pid = 0;  ///< exec: the container's init
+  const char* hostname = "";
+  const char* working_dir = "/";
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint64_t capabilities = 0;  ///< a bit for each
+  bool no_new_privileges = false;
+  bool read_only_root = false;
+  bool default_devices = false;
+  const char* seccomp = "";  ///< a file of struct sock_filter, or empty
+  List<const char*, kMaxWords> arguments;
+  List<const char*, kMaxWords> environment;
+  List<std::uint32_t, kMaxGroups> groups;
+  List<MountWish, kMaxMounts> mounts;
+  List<const char*, kMaxPaths> masked;
+  List<const char*, kMaxPaths> read_only;
+  List<Setting, kMaxSettings> sysctls;
+  List<Setting, kMaxSettings> cgroup_settings;  ///< absolute path of the file, value
+  List<DeviceRule, kMaxPaths> device_rules;     ///< version 2 only
+  List<DeviceNode, kMaxDevices> devices;
 };
 
-extern Plan plan;
+extern Plan& plan;
 
-/// Fails the shim when the file is malformed.
+/// Fails the shim when the file is malformed. The plan of an exec is read over its container's.
 void read_plan();
 
 }  // namespace gantry::shim

@@ -15,6 +15,7 @@
 #include "clients.h"
 #include "exit_record.h"
 #include "gantry/runtime/shim_protocol.h"
+#include "holder.h"
 #include "launcher.h"
 #include "log.h"
 #include "mounts.h"
@@ -33,7 +34,7 @@ constexpr int kListener = 3;
 constexpr std::int64_t kDrainIdle = 1000;  // milliseconds a stream held by others than the program may stay silent
 constexpr std::int64_t kDrainMost = 10000;
 
-enum Token : std::uint32_t { listener_token, signal_token, out_token, err_token, in_token, first_client_token };
+enum Token : std::uint32_t { listener_token, signal_token, channel_token, out_token, err_token, in_token, first_client_token };
 enum class Step { none, create, start, exec };  // what the launcher is doing
 
 Status status{.state = State::preparing};
@@ -42,8 +43,9 @@ int signal_fd = -1;
 int state_dir = -1;
 
 Step step = Step::none;
-pid_t step_pid = -1;
-int step_result = -1;
+pid_t step_pid = -1;  // the launcher's process that the step is waited for by, if it is one
+const Launcher* launcher = nullptr;
+bool channel_watched = false;
 bool program_ended = false;
 int program_result = 0;
 bool pumping = false;
@@ -119,18 +121,24 @@ void pump(int which) {
   clients::send_chunk(which == 2 ? Message::err : Message::out, static_cast<std::size_t>(n));
 }
 
+void step_done();
+
 void begin(Step next) {
   if (next == Step::start) {
     streams::discard_pending();
     pumping = true;
   }
   step = next;
-  step_pid = next == Step::create ? launcher::create() : next == Step::start ? launcher::start() : launcher::exec();
-  if (step_pid < 0) fail_errno("start", plan.crun);
+  auto run = next == Step::create ? launcher->create : next == Step::start ? launcher->start : launcher->exec;
+  auto awaited = run();
+  step_pid = awaited.process;
+  if (awaited.channel >= 0 && !channel_watched) add_to_epoll(awaited.channel, channel_token, EPOLLIN);
+  channel_watched = channel_watched || awaited.channel >= 0;
+  if (awaited.process < 0 && awaited.channel < 0) step_done();  // nothing is left to wait for
 }
 
 void take_program() {
-  status.pid = launcher::program();
+  status.pid = launcher->program();
   for (unsigned i = 0; i < early_count; ++i)
     if (early[i].pid == status.pid) {
       program_ended = true;
@@ -138,11 +146,10 @@ void take_program() {
     }
 }
 
-void step_ended() {
+void step_done() {
   Step ended = step;
   step = Step::none;
   step_pid = -1;
-  if (step_result != 0) fail({.kind = "launcher", .what = ""});
   if (ended != Step::start) {
     take_program();
     streams::program_made();
@@ -166,6 +173,10 @@ void record_end() {
       if (*watched[i].fd >= 0) close_stream(watched[i]);
 }
 
+void end_if_over() {
+  if (program_ended && ended_at == 0 && step == Step::none) record_end();
+}
+
 void reap() {
   signalfd_siginfo ignored;
   while (::read(signal_fd, &ignored, sizeof ignored) > 0) {
@@ -173,8 +184,8 @@ void reap() {
   int result = 0;
   for (pid_t pid; (pid = ::waitpid(-1, &result, WNOHANG)) > 0;) {
     if (pid == step_pid) {
-      step_result = result;
-      step_ended();
+      if (result != 0) fail({.kind = "launcher", .what = ""});
+      step_done();
     } else if (status.pid != 0 && pid == status.pid) {
       program_ended = true;
       program_result = result;
@@ -183,7 +194,7 @@ void reap() {
       if (early_count >= 16) early_count = 16;
     }
   }
-  if (program_ended && ended_at == 0 && step == Step::none) record_end();
+  end_if_over();
 }
 
 int drain_timeout() {
@@ -222,6 +233,7 @@ void prepare_process() {
   ::close_range(kListener + 1, ~0u, 0);
   ::umask(022);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::prctl(PR_SET_DUMPABLE, 0);
   ::prctl(PR_SET_NAME, plan.exec ? "gantry-exec" : "gantry-shim");
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t all;
@@ -246,7 +258,10 @@ void prepare_container() {
   if (state_dir < 0) fail_errno("open", plan.state_dir);
   reserve_exit_record(state_dir);
   log::open(state_dir, plan.log_max_size, plan.log_max_files);
+  if (!holder::made() && (plan.mapped || plan.native)) holder::make(plan.mapped, plan.native);
+  if (plan.mapped) holder::map_ids();
   mount_all();
+  if (!plan.native) holder::end();
 }
 
 void dispatch(const epoll_event& event) {
@@ -255,6 +270,10 @@ void dispatch(const epoll_event& event) {
       return clients::accept_all();
     case signal_token:
       return reap();
+    case channel_token:
+      // The program's end may come right behind.
+      if (launcher->received() && step != Step::none) step_done();
+      return end_if_over();
     case out_token:
       return pump(1);
     case err_token:
@@ -304,12 +323,13 @@ void clients::on_message(Message type, const char* data, std::size_t size) {
 
 const Status& clients::current_status() { return status; }
 
-void fail(const Failure& failure) {
-  static Text<runtime::shim::kMaxPayload> message;
-  message.add(failure.kind).add("\n").add(failure.what);
-  if (*failure.object != 0) message.add(" ").add(failure.object);
-  if (failure.error != 0) message.add(": ").add(strerrordesc_np(failure.error));
-  message.add("\n").add(failure.fix);
+void fail(const Failure& failure) { fail_with(to_text(failure)); }
+
+void fail_with(const FailureText& message) {
+  if (failure_channel() >= 0) {
+    write_all(failure_channel(), message.c_str(), message.length());
+    ::_exit(1);
+  }
   clients::broadcast_failure(message.c_str(), message.length());
   if (step_pid > 0) ::kill(step_pid, SIGKILL);
   if (!plan.exec) {
@@ -322,6 +342,7 @@ void fail(const Failure& failure) {
 int run() {
   prepare_process();
   read_plan();
+  launcher = plan.native ? &native_launcher : &crun_launcher;
   enter_private_namespace();
   if (!plan.exec) prepare_container();
   streams::make();

@@ -74,29 +74,39 @@ int receive_descriptor(int connection) {
   return fd;
 }
 
+void use_terminal(int master) {
+  out = master;
+  ::fcntl(out, F_SETFL, O_RDWR | O_NONBLOCK);
+  in = ::fcntl(out, F_DUPFD_CLOEXEC, 3);
+}
+
 void take_console() {
   int connection = ::accept4(console_listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (connection < 0) fail_errno("receive", "the terminal");
-  out = receive_descriptor(connection);
-  if (out < 0) fail({.kind = "internal", .what = "the OCI runtime sent no terminal"});
+  int master = receive_descriptor(connection);
+  if (master < 0) fail({.kind = "internal", .what = "the OCI runtime sent no terminal"});
+  use_terminal(master);
   ::close(connection);
   close_fd(console_listener);
   ::unlink("console.sock");
-  ::fcntl(out, F_SETFL, O_RDWR | O_NONBLOCK);
-  in = ::fcntl(out, F_DUPFD_CLOEXEC, 3);
 }
 
 }  // namespace
 
 void make() {
-  if (plan.tty) return make_console_listener();
+  if (plan.tty) return plan.native ? void() : make_console_listener();
   make_pipe(out, program_out, false);
   make_pipe(err, program_err, false);
   if (plan.open_stdin) make_pipe(in, program_in, true);
 }
 
+void take_terminal(int master) {
+  if (master < 0) fail({.kind = "internal", .what = "the container's process sent no terminal"});
+  use_terminal(master);
+}
+
 void program_made() {
-  if (plan.tty) take_console();
+  if (plan.tty && !plan.native) take_console();
   close_fd(program_in);
   close_fd(program_out);
   close_fd(program_err);

@@ -15,6 +15,8 @@ extern int program_in, program_out, program_err;
 void make();
 /// After the OCI runtime has made the program: takes the terminal, closes the program's ends.
 void program_made();
+/// The terminal's master, from the native launcher.
+void take_terminal(int master);
 /// What was written before the program could run is the OCI runtime's own talk.
 void discard_pending();
 

@@ -38,7 +38,21 @@ std::int64_t clock_nanos(clockid_t clock) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
+int channel = -1;
+
 }  // namespace
+
+void report_failures_to(int fd) { channel = fd; }
+int failure_channel() { return channel; }
+
+FailureText to_text(const Failure& failure) {
+  FailureText message;
+  message.add(failure.kind).add("\n").add(failure.what);
+  if (*failure.object != 0) message.add(" ").add(failure.object);
+  if (failure.error != 0) message.add(": ").add(strerrordesc_np(failure.error));
+  message.add("\n").add(failure.fix);
+  return message;
+}
 
 void fail_errno(const char* what, const char* object) {
   int error = errno;
@@ -46,6 +60,7 @@ void fail_errno(const char* what, const char* object) {
 }
 
 std::int64_t wall_nanos() { return clock_nanos(CLOCK_REALTIME); }
+std::int64_t steady_nanos() { return clock_nanos(CLOCK_MONOTONIC); }
 std::int64_t steady_millis() { return clock_nanos(CLOCK_MONOTONIC) / 1'000'000; }
 
 bool write_all(int fd, const char* data, std::size_t size) {

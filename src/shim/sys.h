@@ -18,6 +18,11 @@ class Text {
     data_[length_] = 0;
     return *this;
   }
+  Text& add(const char* text, std::size_t size) {
+    while (size-- > 0 && length_ + 1 < N) data_[length_++] = *text++;
+    data_[length_] = 0;
+    return *this;
+  }
   Text& add(std::uint64_t number) {
     char digits[21];
     int n = 0;
@@ -38,6 +43,9 @@ class Text {
 
 using Path = Text<4096>;
 
+/// Three lines: kind, message, fix.
+using FailureText = Text<8192>;
+
 struct Failure {
   const char* kind;  ///< an ErrorKind's name
   const char* what;
@@ -46,12 +54,22 @@ struct Failure {
   const char* fix = "";
 };
 
-/// Tells every connected client, releases what the container holds, and ends the process.
+/// Tells every connected client, releases what the container holds, and ends the process. In a child that has called
+/// `report_failures_to`, it writes the message there and ends the child.
 [[noreturn]] void fail(const Failure& failure);
+/// The same with what a child reported.
+[[noreturn]] void fail_with(const FailureText& text);
 /// fail with errno's meaning.
 [[noreturn]] void fail_errno(const char* what, const char* object);
 
+/// For a child of the shim: its failures are the shim's to tell.
+void report_failures_to(int fd);
+FailureText to_text(const Failure& failure);
+/// The descriptor of `report_failures_to`, or -1.
+int failure_channel();
+
 std::int64_t wall_nanos();
+std::int64_t steady_nanos();
 std::int64_t steady_millis();
 bool write_all(int fd, const char* data, std::size_t size);
 /// At most `size - 1` bytes of a small file, ended by NUL; -1 when it cannot be read.

@@ -50,7 +50,7 @@ enum class Launcher { native, crun };
 
 struct Plan {
   ContainerId id;
-  Launcher launcher = Launcher::crun;
+  Launcher launcher = Launcher::native;
   std::vector<std::filesystem::path> layers;  ///< lowest first; unpacked directories
   std::filesystem::path upper;                ///< writable layer; made when it is not there
   std::filesystem::path work;                 ///< overlayfs work directory, same file system as upper

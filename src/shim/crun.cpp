@@ -1,13 +1,12 @@
-#include "launcher.h"
-
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "launcher.h"
 #include "plan.h"
 #include "streams.h"
 #include "sys.h"
 
-namespace gantry::shim::launcher {
+namespace gantry::shim {
 namespace {
 
 class Arguments {
@@ -37,25 +36,29 @@ void apply_limits() {
   }
 }
 
-pid_t with_streams(const Arguments& arguments) {
-  return start_program(arguments.get(), streams::program_in, streams::program_out, streams::program_err, apply_limits);
+Awaited awaited(pid_t process) {
+  if (process < 0) fail_errno("start", plan.crun);
+  return {.process = process};
 }
 
-}  // namespace
+Awaited with_streams(const Arguments& arguments) {
+  return awaited(start_program(arguments.get(), streams::program_in, streams::program_out, streams::program_err,
+                               apply_limits));
+}
 
-pid_t create() {
+Awaited create() {
   Arguments arguments;
   arguments.add("create").add("--bundle").add(".").add("--pid-file").add("pid").add_console().add(plan.id);
   return with_streams(arguments);
 }
 
-pid_t start() {
+Awaited start() {
   Arguments arguments;
   arguments.add("start").add(plan.id);
-  return start_program(arguments.get(), -1, -1, -1);
+  return awaited(start_program(arguments.get(), -1, -1, -1));
 }
 
-pid_t exec() {
+Awaited exec() {
   Arguments arguments;
   arguments.add("exec").add("--detach").add("--process").add("process.json").add("--pid-file").add("pid");
   arguments.add_console().add(plan.id);
@@ -70,4 +73,8 @@ pid_t program() {
   return pid;
 }
 
-}  // namespace gantry::shim::launcher
+}  // namespace
+
+const Launcher crun_launcher = {.create = create, .start = start, .exec = exec, .received = nullptr, .program = program};
+
+}  // namespace gantry::shim

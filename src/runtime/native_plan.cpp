@@ -1,0 +1,131 @@
+#include "native_plan.h"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <map>
+
+#include "capabilities.h"
+
+namespace gantry::runtime {
+namespace {
+
+namespace spec = oci::runtime;
+
+struct MountOption {
+  std::string_view name;
+  std::uint64_t attribute;
+};
+
+// Those of the specification that are attributes of a mount, not of its file system.
+constexpr MountOption kAttributes[] = {
+    {"ro", MOUNT_ATTR_RDONLY},
+    {"nosuid", MOUNT_ATTR_NOSUID},
+    {"nodev", MOUNT_ATTR_NODEV},
+    {"noexec", MOUNT_ATTR_NOEXEC},
+    {"noatime", MOUNT_ATTR_NOATIME},
+    {"strictatime", MOUNT_ATTR_STRICTATIME},
+    {"nodiratime", MOUNT_ATTR_NODIRATIME},
+    {"rw", 0},
+    {"relatime", 0},
+    {"rbind", 0},
+    {"rprivate", 0},
+};
+
+struct Options {
+  std::uint64_t attributes = 0;
+  std::string rest;  ///< the file system's own
+};
+
+Options split_options(const std::vector<std::string>& options) {
+  Options out;
+  for (const auto& option : options) {
+    auto known = std::ranges::find(kAttributes, option, &MountOption::name);
+    if (known != std::end(kAttributes)) {
+      out.attributes |= known->attribute;
+    } else {
+      out.rest += (out.rest.empty() ? "" : ",") + option;
+    }
+  }
+  return out;
+}
+
+void add_cgroup_mounts(Words& words, const spec::Mount& mount, const CgroupTree& cgroups) {
+  auto attributes = split_options(mount.options).attributes;
+  if (cgroups.is_version2()) {
+    words.add("mount", "cgroup2", mount.destination, attributes, "source=cgroup");
+    return;
+  }
+  words.add("mount", "tmpfs", mount.destination, attributes & ~std::uint64_t{MOUNT_ATTR_RDONLY},
+            "source=cgroup,size=1024k");
+  for (const auto& hierarchy : cgroups.hierarchies()) {
+    auto target = mount.destination + "/" + hierarchy.directory.filename().string();
+    words.add("mount", "cgroup", target, attributes, "source=" + target + "," + hierarchy.options);
+  }
+}
+
+void add_mounts(Words& words, const spec::Spec& whole, const CgroupTree& cgroups) {
+  for (const auto& mount : whole.mounts) {
+    auto options = split_options(mount.options);
+    if (mount.type == "cgroup") {
+      add_cgroup_mounts(words, mount, cgroups);
+    } else if (mount.type == "bind") {
+      words.add("mount", "bind", mount.destination, options.attributes,
+                std::filesystem::path(mount.source).filename().string());
+    } else {
+      auto rest = "source=" + mount.source + (options.rest.empty() ? "" : "," + options.rest);
+      words.add("mount", mount.type, mount.destination, options.attributes, rest);
+    }
+  }
+}
+
+std::string number_or_all(const std::optional<std::int64_t>& number) {
+  return number ? std::to_string(*number) : std::string("*");
+}
+
+void add_devices(Words& words, const spec::Linux& wanted) {
+  words.add("default-devices");
+  for (const auto& device : wanted.devices)
+    words.add("device", device.path, device.type, device.major, device.minor, device.fileMode.value_or(0666));
+}
+
+void add_settings(Words& words, const std::vector<CgroupSetting>& settings) {
+  for (const auto& setting : settings) words.add("cgroup-set", setting.file.string(), setting.value);
+}
+
+void add_device_rules(Words& words, const spec::Resources& resources) {
+  for (const auto& rule : resources.devices)
+    words.add("device-rule", rule.allow ? "+" : "-", rule.type.value_or("a"), number_or_all(rule.major),
+              number_or_all(rule.minor), rule.access);
+}
+
+}  // namespace
+
+void add_native_process(Words& words, const spec::Process& process) {
+  words.add("cwd", process.cwd);
+  words.add("user", process.user.uid, process.user.gid);
+  for (auto group : process.user.additionalGids) words.add("group", group);
+  words.add("capabilities", capability_mask(process.capabilities.bounding));
+  if (process.noNewPrivileges) words.add("no-new-privileges");
+  for (const auto& argument : process.args) words.add("arg", argument);
+  for (const auto& variable : process.env) words.add("env", variable);
+}
+
+void add_native(Words& words, const spec::Spec& whole, const CgroupTree& cgroups, const ContainerId& id,
+                const std::filesystem::path& filter) {
+  words.add("native");
+  words.add("hostname", whole.hostname);
+  if (whole.root.readonly) words.add("read-only-root");
+  if (!filter.empty()) words.add("seccomp", filter.string());
+  add_mounts(words, whole, cgroups);
+  add_devices(words, whole.linux_);
+  for (const auto& path : whole.linux_.maskedPaths) words.add("mask", path);
+  for (const auto& path : whole.linux_.readonlyPaths) words.add("read-only", path);
+  for (const auto& [name, value] : whole.linux_.sysctl) words.add("sysctl", name, value);
+  add_settings(words, cgroups.settings(id, whole.linux_.resources));
+  if (cgroups.is_version2()) add_device_rules(words, whole.linux_.resources);
+  add_native_process(words, whole.process);
+}
+
+}  // namespace gantry::runtime

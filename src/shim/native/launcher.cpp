@@ -1,0 +1,231 @@
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "holder.h"
+#include "native/birth.h"
+#include "native/cgroup.h"
+#include "native/process.h"
+#include "native/rootfs.h"
+#include "plan.h"
+#include "streams.h"
+#include "sys.h"
+
+namespace gantry::shim::native {
+namespace {
+
+Birth& make_birth() {
+  void* memory = ::mmap(nullptr, sizeof(Birth), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) ::_exit(1);
+  return *new (memory) Birth;
+}
+
+}  // namespace
+
+Birth& birth = make_birth();
+
+namespace {
+
+int channel = -1;
+pid_t program_pid = -1;
+bool ready = false;
+
+void make_channel() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) fail_errno("make", "a channel");
+  channel = ends[0];
+  birth.channel = ends[1];
+  birth.in = streams::program_in;
+  birth.out = streams::program_out;
+  birth.err = streams::program_err;
+}
+
+void read_filter() {
+  birth.filter_size = 0;
+  if (*plan.seccomp == 0) return;
+  int fd = ::open(plan.seccomp, O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd < 0 ? -1 : ::read(fd, birth.filter, sizeof birth.filter);
+  if (size <= 0) fail_errno("read the system call filter", plan.seccomp);
+  birth.filter_size = static_cast<std::size_t>(size) / sizeof(sock_filter);
+  ::close(fd);
+}
+
+// By the shim, where the host's capabilities still hold.
+void apply_limits(pid_t pid) {
+  for (std::size_t i = 0; i < plan.limit_count; ++i) {
+    rlimit limit{plan.limits[i].soft, plan.limits[i].hard};
+    if (::prlimit(pid, static_cast<__rlimit_resource>(plan.limits[i].resource), &limit, nullptr) < 0)
+      fail_errno("set", "a resource limit");
+  }
+}
+
+[[noreturn]] void run_first_process() {
+  report_failures_to(birth.channel);
+  begin_process();
+  join_cgroups();
+  if (::unshare(CLONE_NEWCGROUP) < 0) fail_errno("make", "a control group namespace");
+  become_root();
+  join_keyring();
+  if (*plan.hostname != 0 && ::sethostname(plan.hostname, strlen(plan.hostname)) < 0)
+    fail_errno("set the host name", plan.hostname);
+  if (!plan.tty) use_streams();
+  make_root();
+  write_sysctls();
+  hide_paths();
+  enter_root();
+  int terminal = plan.tty ? make_terminal() : -1;
+  if (plan.tty) show_console();
+  drop_privileges();
+  enter_working_directory();
+  const char* path = find_program();
+  tell_ready(terminal);
+  if (terminal >= 0) ::close(terminal);
+  wait_for_go();
+  execute(path);
+}
+
+Awaited create() {
+  make_channel();
+  read_filter();
+  make_cgroups();
+  int directory = open_cgroups();
+  program_pid = holder::bear(run_first_process, directory);
+  close_cgroups(directory);
+  ::close(birth.channel);
+  apply_limits(program_pid);
+  return {.channel = channel};
+}
+
+Awaited start() {
+  // One that has ended meanwhile is told of by the end of the channel.
+  if (channel >= 0) ::send(channel, "g", 1, MSG_NOSIGNAL);
+  return {.channel = channel};
+}
+
+int namespaces_of_container(int process) {
+  int flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNS;
+  if (plan.mapped) flags |= CLONE_NEWUSER;
+  return ::setns(process, flags);
+}
+
+[[noreturn]] void run_further_process() {
+  report_failures_to(birth.channel);
+  begin_process();
+  become_root();
+  join_keyring();
+  int terminal = -1;
+  if (plan.tty) {
+    terminal = make_terminal();
+  } else {
+    use_streams();
+  }
+  drop_privileges();
+  enter_working_directory();
+  const char* path = find_program();
+  tell_ready(terminal);
+  if (terminal >= 0) ::close(terminal);
+  execute(path);
+}
+
+[[noreturn]] void enter_and_bear(int process, int reply) {
+  ::prctl(PR_SET_DUMPABLE, 0);
+  report_failures_to(birth.channel);
+  join_cgroups();
+  if (namespaces_of_container(process) < 0) fail_errno("enter", "the container");
+  pid_t child = static_cast<pid_t>(::syscall(SYS_clone, CLONE_PARENT, nullptr, nullptr, nullptr, nullptr));
+  if (child == 0) {
+    ::close(process);
+    ::close(reply);
+    run_further_process();
+  }
+  if (child < 0) fail_errno("make", "a process in the container");
+  write_all(reply, reinterpret_cast<const char*>(&child), sizeof child);
+  ::_exit(0);
+}
+
+Awaited exec() {
+  make_channel();
+  read_filter();
+  int process = static_cast<int>(::syscall(SYS_pidfd_open, plan.container_pid, 0));
+  if (process < 0) fail({.kind = "conflict", .what = "the container is not running", .fix = "start it first"});
+  int directory = open_cgroups();
+  int reply[2];
+  if (::pipe2(reply, O_CLOEXEC) < 0) fail_errno("make", "a pipe");
+  pid_t helper = holder::clone_process(0, SIGCHLD, directory);
+  if (helper == 0) enter_and_bear(process, reply[1]);
+  if (helper < 0) fail_errno("make", "a process");
+  close_cgroups(directory);
+  ::close(process);
+  ::close(birth.channel);
+  ::close(reply[1]);
+  if (::read(reply[0], &program_pid, sizeof program_pid) != sizeof program_pid) program_pid = -1;
+  ::close(reply[0]);
+  while (::waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return {.channel = channel};
+}
+
+int descriptor_in(msghdr& message) {
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return -1;
+  int fd;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
+}
+
+// "r": ready, with the terminal's master. Three lines: a failure. The end: the program was executed, or nothing is left
+// that could be.
+bool received() {
+  static FailureText text;
+  static char data[8192];
+  iovec part{data, sizeof data - 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+  if (size < 0) fail_errno("listen to", "the container's process");
+  if (size == 0) {
+    if (!ready) fail({.kind = "internal", .what = "the container's process ended before it was ready"});
+    ::close(channel);
+    channel = -1;
+    return true;
+  }
+  if (size == 1) {
+    ready = true;
+    if (plan.tty) streams::take_terminal(descriptor_in(message));
+    return !plan.exec;
+  }
+  data[size] = 0;
+  text.clear();
+  fail_with(text.add(data));
+}
+
+pid_t program() { return program_pid; }
+
+}  // namespace
+}  // namespace gantry::shim::native
+
+namespace gantry::shim {
+
+const Launcher native_launcher = {.create = native::create,
+                                  .start = native::start,
+                                  .exec = native::exec,
+                                  .received = native::received,
+                                  .program = native::program};
+
+}  // namespace gantry::shim

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <sys/types.h>
+
+/// What makes a child of the shim the program: who it is, what it may do, where it stands. All in the child.
+namespace gantry::shim::native {
+
+/// Signals, session, streams, and nobody who could look into it.
+void begin_process();
+/// Root of the user namespace, so that what is made in the container is its own.
+void become_root();
+void join_keyring();
+/// A terminal of the container's own devpts as standard streams; returns the master.
+int make_terminal();
+void use_streams();
+/// The working directory, made when it is missing.
+void enter_working_directory();
+/// The plan's user, groups and capabilities: nothing privileged is possible afterwards. The system call filter follows
+/// with `execute`, or is installed here where only privilege allows that.
+void drop_privileges();
+/// The program's path, found as the plan's user finds it.
+const char* find_program();
+[[noreturn]] void execute(const char* program);
+/// Tells the shim that everything but the program is there, and hands it the terminal (-1: none).
+void tell_ready(int terminal);
+void wait_for_go();
+
+}  // namespace gantry::shim::native

@@ -1,0 +1,175 @@
+#include "native/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "gantry/runtime/stage.h"
+#include "native/tree.h"
+#include "plan.h"
+#include "sys.h"
+
+namespace gantry::shim::native {
+namespace {
+
+using runtime::kStage;
+
+Node node_at(int fd, const char* name) {
+  struct stat info {};
+  if (::fstat(fd, &info) < 0) fail_errno("inspect", name);
+  return S_ISDIR(info.st_mode) ? Node::directory : Node::file;
+}
+
+void mount_bind(const MountWish& wish) {
+  Text<64> source;
+  source.add(kStage).add("/m/").add(wish.options);
+  int tree = copy_mount(AT_FDCWD, source.c_str(), true);
+  set_attributes(tree, wish.flags, false);
+  attach(tree, look_up_or_make(wish.target, node_at(tree, wish.target)), wish.target);
+}
+
+void mount_new(const MountWish& wish) {
+  int target = look_up_or_make(wish.target, Node::directory);
+  if (node_at(target, wish.target) != Node::directory)
+    fail({.kind = "invalid", .what = "mount target is no directory:", .object = wish.target});
+  attach(new_mount(wish.kind, wish.options, wish.flags), target, wish.target);
+}
+
+void make_link(const char* path, const char* to) {
+  const char* name;
+  int parent = make_parent(path, &name);
+  if (::symlinkat(to, parent, name) < 0 && errno != EEXIST) fail_errno("make the link", path);
+  ::close(parent);
+}
+
+// In a user namespace no device can be made: the host's is shown.
+void show_device(const DeviceNode& device, std::uint64_t attributes) {
+  int target = look_up_or_make(device.path, Node::file);
+  int tree = copy_mount(AT_FDCWD, device.path, false);
+  set_attributes(tree, attributes, false);
+  attach(tree, target, device.path);
+}
+
+void make_device(const DeviceNode& device) {
+  const char* name;
+  int parent = make_parent(device.path, &name);
+  mode_t type = device.type == 'b' ? S_IFBLK : S_IFCHR;
+  // There already: the image's own.
+  if (::mknodat(parent, name, type | device.mode, makedev(device.major, device.minor)) == 0) {
+    if (::fchmodat(parent, name, device.mode, 0) < 0) fail_errno("make the device", device.path);
+  } else if (errno != EEXIST) {
+    fail_errno("make the device", device.path);
+  }
+  ::close(parent);
+}
+
+void make_devices() {
+  constexpr DeviceNode kDevices[] = {{"/dev/null", 'c', 1, 3, 0666},   {"/dev/zero", 'c', 1, 5, 0666},
+                                     {"/dev/full", 'c', 1, 7, 0666},   {"/dev/tty", 'c', 5, 0, 0666},
+                                     {"/dev/random", 'c', 1, 8, 0666}, {"/dev/urandom", 'c', 1, 9, 0666}};
+  for (const auto& device : kDevices)
+    plan.mapped ? show_device(device, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) : make_device(device);
+  for (const auto& device : plan.devices)
+    plan.mapped ? show_device(device, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) : make_device(device);
+  make_link("/dev/fd", "/proc/self/fd");
+  make_link("/dev/stdin", "/proc/self/fd/0");
+  make_link("/dev/stdout", "/proc/self/fd/1");
+  make_link("/dev/stderr", "/proc/self/fd/2");
+  make_link("/dev/core", "/proc/kcore");
+  make_link("/dev/ptmx", "pts/ptmx");
+}
+
+void mask(const char* path) {
+  int target = look_up(path);
+  if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) return;
+  if (target < 0) fail_errno("mask", path);
+  if (node_at(target, path) == Node::directory) {
+    attach(new_mount("tmpfs", "size=0k", MOUNT_ATTR_RDONLY), target, path);
+  } else {
+    int tree = copy_mount(AT_FDCWD, "/dev/null", false);
+    set_attributes(tree, MOUNT_ATTR_RDONLY, false);
+    attach(tree, target, path);
+  }
+}
+
+void make_read_only(const char* path) {
+  int target = look_up(path);
+  if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) return;
+  if (target < 0) fail_errno("make read-only", path);
+  int tree = copy_mount(target, "", true);
+  set_attributes(tree, MOUNT_ATTR_RDONLY, true);
+  attach(tree, target, path);
+}
+
+}  // namespace
+
+// The root is copied onto itself: what came from the shim's namespace is locked in this one.
+void make_root() {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) fail_errno("make private", "/");
+  Text<64> path;
+  path.add(kStage).add("/r");
+  int tree = copy_mount(AT_FDCWD, path.c_str(), true);
+  int target = ::open(path.c_str(), O_PATH | O_CLOEXEC);
+  if (target < 0) fail_errno("open", path.c_str());
+  attach(tree, target, path.c_str());
+  open_tree_root(path.c_str());
+  for (const auto& wish : plan.mounts) strcmp(wish.kind, "bind") == 0 ? mount_bind(wish) : mount_new(wish);
+  if (plan.default_devices) make_devices();
+}
+
+void write_sysctls() {
+  for (const auto& setting : plan.sysctls) {
+    Path path;
+    path.add("/proc/sys/");
+    for (const char* at = setting.name; *at != 0; ++at) path.add(*at == '.' ? "/" : at, 1);
+    int writable = look_up(path.c_str(), O_WRONLY | O_NOFOLLOW);
+    if (writable < 0 || !write_all(writable, setting.value, strlen(setting.value))) {
+      int error = errno;
+      Path what;
+      what.add("set sysctl ").add(setting.name).add(" to");
+      fail({.kind = "invalid",
+            .what = what.c_str(),
+            .object = setting.value,
+            .error = error,
+            .fix = "only settings of the container's own namespaces can be changed"});
+    }
+    ::close(writable);
+  }
+}
+
+void show_console() {
+  open_tree_root("/");
+  int tree = copy_mount(0, "", false);
+  set_attributes(tree, 0, false);
+  attach(tree, look_up_or_make("/dev/console", Node::file), "/dev/console");
+  close_tree_root();
+}
+
+void hide_paths() {
+  for (const char* path : plan.masked) mask(path);
+  for (const char* path : plan.read_only) make_read_only(path);
+}
+
+void enter_root() {
+  // The place a program is started in may be the image's to lack.
+  if (plan.working_dir[0] == '/') {
+    int directory = look_up_or_make(plan.working_dir, Node::directory);
+    ::close(directory);
+  }
+  if (plan.read_only_root) set_attributes(tree_root(), MOUNT_ATTR_RDONLY, false);
+  int host = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (host < 0 || ::fchdir(tree_root()) < 0) fail_errno("change to", "the root");
+  close_tree_root();
+  // Both become one mount on top of the other, and the lower one is taken away: no directory is needed for it.
+  if (::syscall(SYS_pivot_root, ".", ".") < 0) fail_errno("pivot to", "the root");
+  if (::fchdir(host) < 0 || ::umount2(".", MNT_DETACH) < 0) fail_errno("leave", "the host's root");
+  ::close(host);
+  if (::chdir("/") < 0) fail_errno("change to", "/");
+}
+
+}  // namespace gantry::shim::native
