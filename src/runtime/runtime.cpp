@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "command_check.h"
 #include "exit_file.h"
@@ -21,6 +23,15 @@ ExitRecord record_of(const shim::Status& status) {
           .time = Timestamp(Duration(status.time))};
 }
 
+StandbyKind kind_for(const Plan& plan) {
+  if (plan.launcher == Launcher::crun) return StandbyKind::plain;
+  return plan.user_namespace ? StandbyKind::mapped : StandbyKind::host;
+}
+
+std::shared_ptr<Standby> usable_standby(const Plan& plan) {
+  return plan.standby && plan.standby->kind() == kind_for(plan) ? plan.standby : nullptr;
+}
+
 }  // namespace
 
 Runtime::Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config)
@@ -31,18 +42,28 @@ Runtime::~Runtime() {
     if (container->link) container->link->close();
 }
 
+task<std::shared_ptr<Standby>> Runtime::make_standby() {
+  auto start = [impl = impl_.get()] { return start_standby(impl->shim, StandbyKind::mapped); };
+  auto standby = co_await impl_->pool.run(start);
+  co_return std::shared_ptr<Standby>(std::move(standby));
+}
+
 task<Created> Runtime::create(Plan plan) {
   ContainerId id = plan.id;
   impl_->require_free(id);
   std::exception_ptr failure;
   Created created;
-  auto prepare = [impl = impl_.get(), plan] { impl->prepare(plan); };
+  auto prepare = [impl = impl_.get(), plan] {
+    impl->prepare(plan);
+    auto standby = usable_standby(plan);
+    if (!standby) standby = start_standby(impl->shim, kind_for(plan));
+    return impl->launch(impl->paths.container(plan.id), *standby);
+  };
   try {
-    co_await impl_->pool.run(prepare);
     auto container = std::make_shared<Container>();
     container->state_dir = plan.state_dir;
     container->launcher = created.launcher = plan.launcher;
-    container->link = co_await impl_->launch(impl_->paths.container(id));
+    container->link = co_await impl_->pool.run(prepare);
     impl_->containers[id] = container;
     co_await with_timeout("create container " + short_id(id), kStepLimit,
                           container->link->require(shim::State::created));
@@ -66,6 +87,17 @@ task<> Runtime::start(ContainerId id) {
   auto link = impl_->require_link(id);
   link->tell(shim::Message::start);
   co_await with_timeout("start container " + short_id(id), kStepLimit, link->require(shim::State::running));
+}
+
+std::vector<Mark> Runtime::trace(const ContainerId& id) const {
+  std::vector<Mark> out;
+  auto container = impl_->find(id);
+  if (!container || !container->link) return out;
+  std::istringstream lines(container->link->trace());
+  for (std::string name, time; std::getline(lines, name, '\t') && std::getline(lines, time);)
+    out.push_back({name, std::chrono::nanoseconds(std::stoll(time))});
+  std::ranges::sort(out, {}, &Mark::time);
+  return out;
 }
 
 task<Adopted> Runtime::adopt(ContainerId id, fs::path state_dir) {

@@ -49,13 +49,14 @@ task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) 
   auto directory = impl_->paths.execs(id) / random_hex(12);
   auto prepare = [impl = impl_.get(), id, plan, directory, container] {
     impl->prepare_exec(id, plan, directory, container->link->status().pid, container->launcher);
+    auto standby = start_standby(impl->shim, StandbyKind::plain);
+    return impl->launch(directory, *standby);
   };
-  co_await impl_->pool.run(prepare);
   std::exception_ptr failure;
   std::unique_ptr<ExecProcess> process;
   std::shared_ptr<ShimLink> link;
   try {
-    link = co_await impl_->launch(directory);
+    link = co_await impl_->pool.run(prepare);
     auto session = co_await open_session(directory);
     co_await link->require(shim::State::created);
     link->tell(shim::Message::start);

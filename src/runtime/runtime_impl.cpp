@@ -65,14 +65,13 @@ void Runtime::Impl::prepare(const Plan& plan) {
   remove_tree(plan.state_dir / "exit.json");  // of the run before
 }
 
-// The connection is made before the shim runs, so that not even an immediate failure of it is missed.
-task<std::shared_ptr<ShimLink>> Runtime::Impl::launch(fs::path directory) {
-  auto listener = std::make_shared<Fd>(listen_in(directory));
+// The connection is made before the shim has its plan, so that not even an immediate failure of it is missed.
+std::shared_ptr<ShimLink> Runtime::Impl::launch(const fs::path& directory, Standby& standby) {
+  Fd listener = listen_in(directory);
   auto link = std::make_shared<ShimLink>(executor, directory);
-  auto start = [shim = config.shim, directory, listener] { return start_shim(shim, directory, *listener); };
-  Fd process = co_await pool.run(start);
-  link->begin(std::move(process));
-  co_return link;
+  assign(standby, directory, listener);
+  link->begin(standby.give_away());
+  return link;
 }
 
 task<std::shared_ptr<ShimLink>> Runtime::Impl::find_shim(ContainerId id) const {

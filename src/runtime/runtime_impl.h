@@ -8,6 +8,7 @@
 #include "paths.h"
 #include "seccomp_filter.h"
 #include "shim_link.h"
+#include "shim_process.h"
 
 namespace gantry::runtime {
 
@@ -56,8 +57,8 @@ struct Runtime::Impl {
   void prepare(const Plan& plan);
   void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory,
                     pid_t pid, Launcher launcher) const;
-  /// Starts the shim of a prepared directory.
-  task<std::shared_ptr<ShimLink>> launch(std::filesystem::path directory);
+  /// Makes `standby` the shim of a prepared directory. Blocking.
+  std::shared_ptr<ShimLink> launch(const std::filesystem::path& directory, Standby& standby);
   /// The shim that listens there, or none.
   task<std::shared_ptr<ShimLink>> find_shim(ContainerId id) const;
   /// Waits for the end of the shim of a container whose processes are dead; kills one that does not end.
@@ -71,6 +72,7 @@ struct Runtime::Impl {
   Paths paths;
   CgroupTree cgroups;
   FilterStore filters{paths.filters()};
+  ShimImage shim{config.shim};
   std::unordered_map<ContainerId, std::shared_ptr<Container>> containers;
 };
 

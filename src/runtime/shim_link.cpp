@@ -58,6 +58,7 @@ void ShimLink::take(const Packet& packet) {
     failure_ = shim_error(packet.payload, directory_);
     return;
   }
+  if (packet.type == shim::Message::trace) trace_ = packet.payload;
   if (packet.type != shim::Message::state) return;
   auto status = to_status(packet);
   if (known_ && status_.state != status.state && !shim::may_follow(status_.state, status.state))

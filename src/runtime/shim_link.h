@@ -20,6 +20,8 @@ class ShimLink : public std::enable_shared_from_this<ShimLink> {
   /// Stops listening. The shim goes on.
   void close();
 
+  /// What a start took, as the shim tells it: empty before `running`.
+  const std::string& trace() const { return trace_; }
   const shim::Status& status() const { return status_; }
   /// The shim has ended and been reaped; nothing of it is left in the kernel.
   bool gone() const { return gone_; }
@@ -47,6 +49,7 @@ class ShimLink : public std::enable_shared_from_this<ShimLink> {
   Fd process_;
   asio::steady_timer changed_;
   shim::Status status_;
+  std::string trace_;
   bool known_ = false;
   bool gone_ = false;
   bool closed_ = false;

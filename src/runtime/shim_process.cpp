@@ -1,14 +1,20 @@
 #include "shim_process.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <sstream>
 
 #include "gantry/base/files.h"
+#include "gantry/base/json.h"
 #include "gantry/base/process.h"
 
 namespace gantry::runtime {
@@ -27,22 +33,67 @@ std::string start_time(pid_t pid) {
 
 }  // namespace
 
-Fd start_shim(const std::filesystem::path& shim, const std::filesystem::path& directory, const Fd& listener) {
-  Command command{.argv = {shim.string()},
+ShimImage::ShimImage(const std::filesystem::path& program) {
+  memory_ = Fd(::memfd_create("gantry-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory_) throw_errno("make memory for " + program.string());
+  write_all(memory_.get(), read_file(program), "copy " + program.string());
+  if (::fcntl(memory_.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    throw_errno("seal the memory of " + program.string());
+  path_ = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(memory_.get());
+}
+
+Standby::~Standby() {
+  if (!process_) return;
+  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  siginfo_t ignored{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &ignored, WEXITED) < 0 && errno == EINTR) {
+  }
+}
+
+Fd Standby::give_away() { return std::move(process_); }
+
+std::unique_ptr<Standby> start_standby(const ShimImage& image, StandbyKind kind) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) throw_errno("make a socket pair");
+  Fd ours(ends[0]);
+  Fd theirs(ends[1]);
+  Command command{.argv = {image.path(), json::name_of(kind)},
                   .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                  .directory = directory.string(),
-                  .descriptors = {{3, listener.get()}},
+                  .descriptors = {{3, theirs.get()}},
                   .new_session = true};
   Child child = spawn(command);
-  try {
-    Fd process = child.pidfd().duplicate();
-    write_file(directory / "shim.pid", std::to_string(child.pid()) + " " + start_time(child.pid()) + "\n");
-    return process;
-  } catch (...) {
-    child.signal(SIGKILL);
-    child.wait();
-    throw;
-  }
+  theirs.reset();
+  auto standby = std::make_unique<Standby>(kind, child.pid(), child.pidfd().duplicate(), std::move(ours));
+  // It says which process holds the namespaces.
+  pid_t holder = 0;
+  ssize_t got;
+  do got = ::recv(standby->socket().get(), &holder, sizeof holder, 0);
+  while (got < 0 && errno == EINTR);
+  if (got != sizeof holder)
+    throw Error(ErrorKind::unavailable, "a shim ended before it was ready", "see gantryd's log and dmesg");
+  if (kind != StandbyKind::plain)
+    standby->set_netns(open_file("/proc/" + std::to_string(holder) + "/ns/net", O_RDONLY));
+  return standby;
+}
+
+void assign(Standby& standby, const std::filesystem::path& directory, const Fd& listener) {
+  Fd place = open_file(directory.string(), O_PATH | O_DIRECTORY);
+  write_file(directory / "shim.pid", std::to_string(standby.pid()) + " " + start_time(standby.pid()) + "\n");
+  char byte = 'p';
+  iovec part{&byte, 1};
+  int descriptors[2] = {place.get(), listener.get()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptors)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptors);
+  std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
+  if (::sendmsg(standby.socket().get(), &message, MSG_NOSIGNAL) < 0) throw_errno("give a shim its plan");
 }
 
 void kill_shim(const std::filesystem::path& directory) {

@@ -182,6 +182,11 @@ void broadcast(const runtime::shim::Status& status) {
       drop(client);
 }
 
+void broadcast_trace(const char* text, std::size_t size) {
+  for (auto& client : clients)
+    if (client.greeted && client.role == Role::control) send_packet(client.fd, Message::trace, text, size);
+}
+
 void broadcast_failure(const char* text, std::size_t size) {
   accept_all();
   for (auto& client : clients)

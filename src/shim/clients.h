@@ -29,6 +29,7 @@ int stall_timeout();
 void drop_stalled();
 
 void broadcast(const runtime::shim::Status& status);
+void broadcast_trace(const char* text, std::size_t size);
 void broadcast_failure(const char* text, std::size_t size);
 /// Stops and goes on taking messages from attached clients, whose input then waits in their sockets.
 void hold_input(bool hold);

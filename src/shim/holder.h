@@ -16,8 +16,8 @@ pid_t pid();
 void map_ids();
 /// A descriptor of its user namespace.
 int user_namespace();
-/// A child of the shim, born in the holder's namespaces and in new ones for processes, mounts, System V objects and
-/// names, which runs `first`. `cgroup`: a version 2 directory it is born in, or -1. The holder ends.
+/// A child of the shim, born in the holder's namespaces and in new ones for processes, mounts and names, which runs
+/// `first`. `cgroup`: a version 2 directory it is born in, or -1. The holder ends.
 pid_t bear(void (*first)(), int cgroup);
 void end();
 

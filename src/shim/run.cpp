@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "plan.h"
 #include "streams.h"
 #include "sys.h"
+#include "trace.h"
 
 namespace gantry::shim {
 namespace {
@@ -30,7 +32,7 @@ using runtime::shim::Message;
 using runtime::shim::State;
 using runtime::shim::Status;
 
-constexpr int kListener = 3;
+constexpr int kDaemon = 3;  // what a waiting shim is given its plan through
 constexpr std::int64_t kDrainIdle = 1000;  // milliseconds a stream held by others than the program may stay silent
 constexpr std::int64_t kDrainMost = 10000;
 
@@ -62,9 +64,16 @@ struct Ended {
 Ended early[16];
 unsigned early_count = 0;
 
+void tell_trace() {
+  trace::mark("program executed");
+  char text[4096];
+  clients::broadcast_trace(text, trace::write(text, sizeof text));
+}
+
 void enter(State next) {
   if (!runtime::shim::may_follow(status.state, next)) fail({.kind = "internal", .what = "a step out of order"});
   status.state = next;
+  if (next == State::running) tell_trace();
   clients::broadcast(status);
 }
 
@@ -230,11 +239,10 @@ void advance_end() {
 }
 
 void prepare_process() {
-  ::close_range(kListener + 1, ~0u, 0);
+  ::close_range(kDaemon + 1, ~0u, 0);
   ::umask(022);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_DUMPABLE, 0);
-  ::prctl(PR_SET_NAME, plan.exec ? "gantry-exec" : "gantry-shim");
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t all;
   ::sigfillset(&all);
@@ -245,11 +253,8 @@ void prepare_process() {
   signal_fd = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
   if (signal_fd < 0 || epoll_fd < 0) fail_errno("make", "an event loop");
-  ::fcntl(kListener, F_SETFD, FD_CLOEXEC);
-  ::fcntl(kListener, F_SETFL, O_NONBLOCK);
+  ::fcntl(kDaemon, F_SETFD, FD_CLOEXEC);
   status.shim_pid = ::getpid();
-  clients::begin(epoll_fd, kListener, first_client_token);
-  add_to_epoll(kListener, listener_token, EPOLLIN);
   add_to_epoll(signal_fd, signal_token, EPOLLIN);
 }
 
@@ -260,7 +265,9 @@ void prepare_container() {
   log::open(state_dir, plan.log_max_size, plan.log_max_files);
   if (!holder::made() && (plan.mapped || plan.native)) holder::make(plan.mapped, plan.native);
   if (plan.mapped) holder::map_ids();
+  trace::mark("ids mapped");
   mount_all();
+  trace::mark("root mounted");
   if (!plan.native) holder::end();
 }
 
@@ -339,11 +346,44 @@ void fail_with(const FailureText& message) {
   ::_exit(1);
 }
 
-int run() {
+// Nobody can be told of a failure before there are clients: the daemon sees the end.
+void wait_for_plan() {
+  pid_t holder = holder::pid();
+  if (::send(kDaemon, &holder, sizeof holder, MSG_NOSIGNAL) < 0) ::_exit(0);
+  char byte;
+  iovec part{&byte, 1};
+  int descriptors[2];
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptors)];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size;
+  do size = ::recvmsg(kDaemon, &message, MSG_CMSG_CLOEXEC);
+  while (size < 0 && errno == EINTR);
+  cmsghdr* header = size == 1 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr || header->cmsg_len != CMSG_LEN(sizeof descriptors)) ::_exit(0);  // it is not needed any more
+  memcpy(descriptors, CMSG_DATA(header), sizeof descriptors);
+  if (::fchdir(descriptors[0]) < 0) ::_exit(1);
+  ::close(descriptors[0]);
+  ::close(kDaemon);
+  ::fcntl(descriptors[1], F_SETFL, O_NONBLOCK);
+  clients::begin(epoll_fd, descriptors[1], first_client_token);
+  add_to_epoll(descriptors[1], listener_token, EPOLLIN);
+}
+
+int run(const char* kind) {
   prepare_process();
-  read_plan();
-  launcher = plan.native ? &native_launcher : &crun_launcher;
   enter_private_namespace();
+  bool mapped = strcmp(kind, "mapped") == 0;
+  if (mapped || strcmp(kind, "host") == 0) holder::make(mapped, true);
+  ::prctl(PR_SET_NAME, "gantry-standby");
+  wait_for_plan();
+  trace::mark("shim has its plan");
+  read_plan();
+  ::prctl(PR_SET_NAME, plan.exec ? "gantry-exec" : "gantry-shim");
+  launcher = plan.native ? &native_launcher : &crun_launcher;
   if (!plan.exec) prepare_container();
   streams::make();
   if (plan.exec) {

@@ -95,6 +95,18 @@ std::uint64_t to_number(const char* text) {
   return value;
 }
 
+namespace {
+
+// crun gives its standard input to the container's user: /dev/null would change its owner on the host.
+int empty_input() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) < 0) return -1;
+  ::close(ends[1]);
+  return ends[0];
+}
+
+}  // namespace
+
 pid_t start_program(const char* const* argv, int in, int out, int err, void (*prepare)()) {
   pid_t self = ::getpid();
   pid_t pid = ::fork();
@@ -112,7 +124,7 @@ pid_t start_program(const char* const* argv, int in, int out, int err, void (*pr
   for (int& fd : fds)
     if (fd >= 0) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 10);
   for (int i = 0; i < 3; ++i) {
-    int source = fds[i] >= 0 ? fds[i] : ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    int source = fds[i] >= 0 ? fds[i] : i == 0 ? empty_input() : ::open("/dev/null", O_RDWR | O_CLOEXEC);
     ::dup2(source, i);
     if (source == i) ::fcntl(i, F_SETFD, 0);
   }

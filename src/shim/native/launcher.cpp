@@ -22,6 +22,7 @@
 #include "plan.h"
 #include "streams.h"
 #include "sys.h"
+#include "trace.h"
 
 namespace gantry::shim::native {
 namespace {
@@ -75,24 +76,30 @@ void apply_limits(pid_t pid) {
   report_failures_to(birth.channel);
   begin_process();
   join_cgroups();
-  if (::unshare(CLONE_NEWCGROUP) < 0) fail_errno("make", "a control group namespace");
+  trace::mark("control groups joined");
   become_root();
+  // A control group namespace is rooted where its maker is, and message queues belong to theirs.
+  if (::unshare(CLONE_NEWCGROUP | CLONE_NEWIPC) < 0) fail_errno("make", "namespaces");
   join_keyring();
   if (*plan.hostname != 0 && ::sethostname(plan.hostname, strlen(plan.hostname)) < 0)
     fail_errno("set the host name", plan.hostname);
   if (!plan.tty) use_streams();
   make_root();
+  trace::mark("mounts and devices");
   write_sysctls();
   hide_paths();
+  trace::mark("paths hidden");
   enter_root();
   int terminal = plan.tty ? make_terminal() : -1;
   if (plan.tty) show_console();
   drop_privileges();
   enter_working_directory();
   const char* path = find_program();
+  trace::mark("ready");
   tell_ready(terminal);
   if (terminal >= 0) ::close(terminal);
   wait_for_go();
+  trace::mark("told to go");
   execute(path);
 }
 
@@ -101,7 +108,9 @@ Awaited create() {
   read_filter();
   make_cgroups();
   int directory = open_cgroups();
+  trace::mark("control groups made");
   program_pid = holder::bear(run_first_process, directory);
+  trace::mark("first process born");
   close_cgroups(directory);
   ::close(birth.channel);
   apply_limits(program_pid);

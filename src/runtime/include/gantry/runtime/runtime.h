@@ -14,6 +14,7 @@
 #include "gantry/base/process.h"
 #include "gantry/base/stream.h"
 #include "gantry/base/time.h"
+#include "gantry/runtime/standby.h"
 
 /// The runtime module owns the running side of a container: shim, mounts, OCI bundle, OCI runtime, cgroup, standard
 /// streams and their log file. It knows nothing of images, networks or names.
@@ -51,6 +52,8 @@ enum class Launcher { native, crun };
 struct Plan {
   ContainerId id;
   Launcher launcher = Launcher::native;
+  /// A shim to use, from `make_standby`; else one is started. Only for the native launcher and a user namespace.
+  std::shared_ptr<Standby> standby;
   std::vector<std::filesystem::path> layers;  ///< lowest first; unpacked directories
   std::filesystem::path upper;                ///< writable layer; made when it is not there
   std::filesystem::path work;                 ///< overlayfs work directory, same file system as upper
@@ -128,6 +131,12 @@ class ExecProcess {
   virtual void signal(int number) = 0;
 };
 
+/// A step that was done, by the monotonic clock (std::chrono::steady_clock's).
+struct Mark {
+  std::string name;
+  std::chrono::nanoseconds time{};
+};
+
 struct ExitRecord {
   ExitStatus status;
   Timestamp time{};
@@ -158,11 +167,15 @@ class Runtime {
   Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config);
   ~Runtime();
 
+  /// A shim that waits in namespaces of its own, ready for a container with a user namespace.
+  task<std::shared_ptr<Standby>> make_standby();
   /// Everything but the user's program. On failure nothing is left behind. Error not_found when argv[0] is not in
   /// the image, invalid for what the OCI runtime refuses.
   task<Created> create(Plan plan);
   /// Executes the user's program.
   task<> start(ContainerId id);
+  /// How the last start went inside the shim: steps in the order they were done. Empty when it was another daemon's.
+  std::vector<Mark> trace(const ContainerId& id) const;
   /// Finds the container again after a restart of the daemon; never throws for "not there".
   task<Adopted> adopt(ContainerId id, std::filesystem::path state_dir);
   /// Waits for the exit of a created or adopted container. If the shim was killed, everything of the container is

@@ -25,6 +25,7 @@ enum class Message : std::uint8_t {
   out,          ///< from the shim: bytes of standard output
   err,          ///< from the shim: bytes of standard error
   end,          ///< from the shim: nothing more will come on the streams
+  trace,        ///< from the shim to control clients, before `running`: lines "step<tab>nanoseconds (monotonic clock)"
   failed,       ///< from the shim: three lines: kind, message, fix; kind "launcher": the OCI runtime's log has it
 };
 
