@@ -104,4 +104,50 @@ std::string reverse_name(const Address& address) {
   return out + "ip6.arpa.";
 }
 
+namespace {
+
+// The labels before `suffix`, last one first; empty when there are not `count` of them.
+std::vector<std::string_view> labels_before(std::string_view name, std::string_view suffix, std::size_t count) {
+  if (!name.ends_with(suffix)) return {};
+  name.remove_suffix(suffix.size());
+  std::vector<std::string_view> out;
+  while (!name.empty()) {
+    auto dot = name.rfind('.');
+    out.push_back(dot == name.npos ? name : name.substr(dot + 1));
+    name = dot == name.npos ? std::string_view() : name.substr(0, dot);
+  }
+  return out.size() == count ? out : std::vector<std::string_view>();
+}
+
+std::optional<unsigned> number_in(std::string_view text, int base, unsigned limit) {
+  unsigned out = 0;
+  auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out, base);
+  if (failed != std::errc() || end != text.data() + text.size() || out > limit) return std::nullopt;
+  return out;
+}
+
+}  // namespace
+
+std::optional<Address> address_of_reverse(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (auto four = labels_before(name, ".in-addr.arpa", 4); !four.empty()) {
+    boost::asio::ip::address_v4::bytes_type bytes{};
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      auto value = number_in(four[i], 10, 255);
+      if (!value) return std::nullopt;
+      bytes[i] = static_cast<unsigned char>(*value);
+    }
+    return boost::asio::ip::address_v4(bytes);
+  }
+  auto nibbles = labels_before(name, ".ip6.arpa", 32);
+  if (nibbles.empty()) return std::nullopt;
+  boost::asio::ip::address_v6::bytes_type bytes{};
+  for (std::size_t i = 0; i < nibbles.size(); ++i) {
+    auto value = number_in(nibbles[i], 16, 15);
+    if (!value) return std::nullopt;
+    bytes[i / 2] = static_cast<unsigned char>(bytes[i / 2] << 4 | *value);
+  }
+  return boost::asio::ip::address_v6(bytes);
+}
+
 }  // namespace gantry::network

@@ -3,6 +3,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,5 +36,7 @@ Address parse_address(std::string_view what, std::string_view text);
 std::string mac_for(const Address& ipv4);
 /// "4.3.2.1.in-addr.arpa." and the IPv6 form.
 std::string reverse_name(const Address& address);
+/// The address that a whole reverse name (in lower case, with or without the dot at the end) stands for.
+std::optional<Address> address_of_reverse(std::string_view name);
 
 }  // namespace gantry::network

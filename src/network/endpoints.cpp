@@ -2,48 +2,14 @@
 
 #include <algorithm>
 
-#include "conntrack.h"
 #include "gantry/base/log.h"
 #include "manager.h"
-#include "subnet_pool.h"
 
 namespace gantry::network {
-namespace {
-
-constexpr const char* kDefaultNetwork = "default";
-
-Address leased(const Subnet& subnet, const std::vector<Address>& used, const std::optional<std::string>& wanted,
-               std::uint64_t after, const std::string& network) {
-  if (wanted) {
-    auto address = parse_address("address in network " + network, *wanted);
-    if (!subnet.contains(address))
-      throw Error(ErrorKind::invalid,
-                  fmt::format("address {} is not within {} of network {}", *wanted, subnet.text(), network));
-    if (std::find(used.begin(), used.end(), address) != used.end())
-      throw Error(ErrorKind::conflict, fmt::format("address {} of network {} is taken", *wanted, network));
-    return address;
-  }
-  auto address = pick_address(subnet, used, after);
-  if (!address)
-    throw Error(ErrorKind::exhausted, fmt::format("network {}: every address of {} is leased", network, subnet.text()));
-  return *address;
-}
-
-std::string veth_name(const std::string& instance) { return veth_prefix(instance) + random_hex(8); }
-
-}  // namespace
-
-std::vector<const EndpointRecord*> NetworkManager::Impl::endpoints_of(const ContainerId& container) const {
-  std::vector<const EndpointRecord*> out;
-  for (const auto& endpoint : records.endpoints) {
-    if (endpoint.container == container) out.push_back(&endpoint);
-  }
-  return out;
-}
 
 const EndpointRecord* NetworkManager::Impl::way_out(const ContainerId& container) const {
   const EndpointRecord* second_choice = nullptr;
-  for (const auto* endpoint : endpoints_of(container)) {
+  for (const auto* endpoint : records.endpoints.of(container)) {
     if (records.networks.at(endpoint->network).spec.internal) continue;
     if (endpoint->default_route) return endpoint;
     if (second_choice == nullptr) second_choice = endpoint;
@@ -63,125 +29,120 @@ EndpointInfo NetworkManager::Impl::info_of(const EndpointRecord& endpoint) const
   return out;
 }
 
-// IPv6 takes the number of the IPv4 address within its subnet, so that the two are easily told to belong together.
-EndpointRecord NetworkManager::Impl::lease(const NetworkRecord& network, const EndpointSpec& spec) const {
-  std::vector<Address> used4{network.gateway, network.v4.nth(network.v4.size() - 1), network.v4.base};
-  std::vector<Address> used6;
-  if (network.v6) used6 = {*network.gateway6, network.v6->base};
-  std::uint64_t last = 1;
-  for (const auto& other : records.endpoints) {
-    if (other.network != network.id) continue;
-    used4.push_back(other.ipv4);
-    if (other.ipv6) used6.push_back(*other.ipv6);
-    last = index_in(network.v4, other.ipv4);  // in order of reservation: the last one stays
-  }
-  EndpointRecord out;
-  out.container = spec.container;
-  out.network = network.id;
-  out.position = next_position;
-  out.ipv4 = leased(network.v4, used4, spec.ipv4, last, network.spec.name);
-  if (network.v6)
-    out.ipv6 = leased(*network.v6, used6, spec.ipv6, index_in(network.v4, out.ipv4) - 1, network.spec.name);
-  out.veth = veth_name(instance);
-  out.mac = mac_for(out.ipv4);
-  out.interface = spec.interface.empty() ? fmt::format("eth{}", endpoints_of(spec.container).size()) : spec.interface;
-  out.default_route = spec.default_route;
-  out.names = spec.names;
-  return out;
-}
-
-task<EndpointInfo> NetworkManager::Impl::reserve(EndpointSpec spec) {
-  auto guard_turn = co_await turn.lock();
-  if (spec.network == kDefaultNetwork && find(spec.network) == nullptr) {
-    NetworkSpec fresh;
-    fresh.name = kDefaultNetwork;
-    co_await create_in_turn(std::move(fresh));
-  }
-  const auto& network = require(spec.network);
-  for (auto& existing : records.endpoints) {
-    if (existing.container != spec.container || existing.network != network.id) continue;
-    auto renamed = existing;
-    renamed.names = spec.names;
-    auto rename = [renamed](store::Transaction& transaction) { update_names(transaction, renamed); };
-    co_await write(std::move(rename));
-    existing.names = renamed.names;
-    co_return info_of(existing);
-  }
-  auto endpoint = lease(network, spec);
-  auto store_it = [endpoint](store::Transaction& transaction) { insert(transaction, endpoint); };
-  co_await write(std::move(store_it));
-  records.endpoints.push_back(endpoint);
-  ++next_position;
-  co_return info_of(endpoint);
-}
-
-void NetworkManager::Impl::mark_plugged(const ContainerId& container, bool plugged) {
-  for (auto& endpoint : records.endpoints) {
-    if (endpoint.container == container) endpoint.plugged = plugged;
-  }
-}
-
-task<> NetworkManager::Impl::plug(ContainerId container, Fd netns) {
-  std::vector<Plug> plugs;
+std::vector<Plug> NetworkManager::Impl::plugs_of(const ContainerId& container) const {
+  std::vector<Plug> out;
   const auto* outward = way_out(container);
-  for (const auto* endpoint : endpoints_of(container)) {
+  bool ports = has_ports(container);
+  for (const auto* endpoint : records.endpoints.of(container)) {
     const auto& network = records.networks.at(endpoint->network);
-    Plug plug{network.bridge, *endpoint, network.v4.prefix, network.v6 ? network.v6->prefix : 0, {}, {}};
+    Plug plug;
+    plug.bridge = network.bridge;
+    plug.endpoint = *endpoint;
+    plug.prefix4 = network.v4.prefix;
+    if (network.v6) plug.prefix6 = network.v6->prefix;
     if (endpoint == outward) {
       plug.route4 = network.gateway;
       plug.route6 = network.gateway6;
+      plug.hairpin = ports;
     }
-    plugs.push_back(std::move(plug));
+    out.push_back(std::move(plug));
   }
-  if (plugs.empty())
+  return out;
+}
+
+void NetworkManager::Impl::sweep(EndpointRecord& endpoint) {
+  std::vector<Address> addresses{endpoint.ipv4};
+  if (endpoint.ipv6) addresses.push_back(*endpoint.ipv6);
+  sweeper.add(endpoint.veth, std::move(addresses));
+  endpoint.linked = false;
+  endpoint.warm.reset();
+}
+
+task<> NetworkManager::Impl::plug(ContainerId container, Fd netns) {
+  const auto& endpoints = records.endpoints.of(container);
+  if (endpoints.empty())
     throw Error(ErrorKind::not_found, "container " + short_id(container) + " has no reserved endpoint");
+  // An address asked for by its number, or one of the same container plugged again.
+  bool swept = std::any_of(endpoints.begin(), endpoints.end(), [&](const auto* e) { return sweeper.busy(e->ipv4); });
+  bool crowded = sweeper.size() > 0 && std::any_of(endpoints.begin(), endpoints.end(), [&](const auto* e) {
+                   return records.endpoints.count(e->network) + sweeper.size() > kBridgePorts;
+                 });
+  if (swept || crowded) co_await sweeper.settled();
+
+  auto plugs = plugs_of(container);
+  for (auto* endpoint : records.endpoints.of(container)) {
+    endpoint->warm.reset();  // the plug has it, and with it goes its hold on the namespace
+    endpoint->linked = true;
+  }
   auto own = std::make_shared<Fd>(std::move(netns));
-  auto make = [plugs = std::move(plugs), own, link_mtu = mtu] {
-    for (const auto& plug : plugs) plug_endpoint(plug, link_mtu, own->get());
+  auto make = [plugs = std::move(plugs), own, link_mtu = mtu]() mutable {
+    for (auto& plug : plugs) {
+      auto& warm = plug.endpoint.warm;
+      const auto& wanted = plug.endpoint;
+      if (!warm) warm = std::make_shared<WarmLink>(make_link(wanted.veth, wanted.interface, link_mtu, own->get()));
+      attach_link(*warm, plug);
+      warm.reset();
+    }
   };
-  co_await pool.run(std::move(make));
-  mark_plugged(container, true);
+  std::exception_ptr failure;
+  try {
+    co_await pool.run(std::move(make));
+    if (has_ports(container)) co_await open_ports(container);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  for (auto* endpoint : records.endpoints.of(container)) {
+    endpoint->plugged = !failure;
+    if (failure) sweep(*endpoint);
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 task<> NetworkManager::Impl::unplug(ContainerId container) {
-  auto guard_turn = co_await turn.lock();
-  co_await unplug_in_turn(std::move(container));
+  for (auto* endpoint : records.endpoints.of(container)) {
+    endpoint->plugged = false;
+    if (endpoint->linked) sweep(*endpoint);
+  }
+  if (has_ports(container)) co_await unpublish(container);
 }
 
-task<> NetworkManager::Impl::unplug_in_turn(ContainerId container) {
-  mark_plugged(container, false);
-  co_await unpublish(container);
-  std::vector<std::string> veths;
-  std::vector<Address> addresses;
-  for (const auto* endpoint : endpoints_of(container)) {
-    veths.push_back(endpoint->veth);
-    addresses.push_back(endpoint->ipv4);
-    if (endpoint->ipv6) addresses.push_back(*endpoint->ipv6);
+void NetworkManager::Impl::released(const ContainerId& container) {
+  auto endpoints = records.endpoints.of(container);
+  for (auto* endpoint : endpoints) {
+    if (endpoint->linked) sweep(*endpoint);
+    records.endpoints.erase(endpoint->position);
   }
-  if (veths.empty()) co_return;
-  auto take_away = [veths, addresses] {
-    Netlink netlink;
-    for (const auto& veth : veths) netlink.remove_link(veth);
-    forget_udp_flows(addresses);
-  };
-  co_await pool.run(std::move(take_away));
 }
 
 task<> NetworkManager::Impl::release(ContainerId container) {
-  auto guard_turn = co_await turn.lock();
-  co_await release_in_turn(std::move(container));
+  co_await unplug(container);
+  if (records.endpoints.of(container).empty()) co_return;
+  auto forget = [container](store::Transaction& transaction) { erase_rows(transaction, container); };
+  co_await write(std::move(forget));
+  released(container);
 }
 
-task<> NetworkManager::Impl::release_in_turn(ContainerId container) {
-  if (endpoints_of(container).empty()) co_return;
-  co_await unplug_in_turn(container);
-  auto forget = [container](store::Transaction& transaction) { erase_endpoints(transaction, container); };
-  co_await write(std::move(forget));
-  std::erase_if(records.endpoints, [&](const auto& endpoint) { return endpoint.container == container; });
+task<WarmLink> NetworkManager::Impl::prepare_link(Fd netns) {
+  if (mtu == 0) {
+    auto find_mtu = [] { return Netlink().default_mtu(); };
+    mtu = co_await pool.run(find_mtu);
+  }
+  auto veth = veth_prefix(instance) + random_hex(8);
+  auto own = std::make_shared<Fd>(std::move(netns));
+  auto make = [veth, own, link_mtu = mtu] { return make_link(veth, "eth0", link_mtu, own->get()); };
+  std::exception_ptr failure;
+  try {
+    auto link = co_await pool.run(std::move(make));
+    co_return link;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  sweeper.add(veth, {});
+  std::rethrow_exception(failure);
 }
 
 std::string NetworkManager::Impl::resolv_conf(const ContainerId& container) {
-  auto own = endpoints_of(container);
+  const auto& own = records.endpoints.of(container);
   if (own.empty()) throw Error(ErrorKind::not_found, "container " + short_id(container) + " has no reserved endpoint");
   const auto* first = way_out(container);
   const auto& network = records.networks.at((first == nullptr ? own.front() : first)->network);

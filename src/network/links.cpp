@@ -1,34 +1,29 @@
 #include "links.h"
 
+#include <charconv>
+#include <map>
+
 #include "gantry/base/error.h"
 #include "netns.h"
+#include "route_batch.h"
 #include "sysctl.h"
 
 namespace gantry::network {
 namespace {
 
-void configure_inside(const Plug& plug) {
-  Netlink inside;
-  if (auto loopback = inside.index_of("lo")) inside.set_up(*loopback);
-  const auto& endpoint = plug.endpoint;
-  auto index = inside.index_of(endpoint.interface);
-  if (!index) throw Error(ErrorKind::internal, "link " + endpoint.interface + " is not in the container's namespace");
-  write_sysctl("ipv6/conf/" + endpoint.interface + "/accept_ra", "0");
-  // Addresses come from leases, so a second of waiting for a duplicate finds nothing.
-  write_sysctl("ipv6/conf/" + endpoint.interface + "/accept_dad", "0");
-  inside.add_address(*index, endpoint.ipv4, plug.prefix4);
-  inside.set_up(*index);
-  if (endpoint.ipv6) inside.add_address(*index, *endpoint.ipv6, plug.prefix6);
-  if (plug.route4) inside.add_default_route(*index, *plug.route4);
-  if (plug.route6) inside.add_default_route(*index, *plug.route6);
+constexpr int kLoopback = 1;  // its index in every namespace
+
+std::uint32_t random_group() {
+  auto hex = random_hex(7);  // 28 bits, and one more set: never the default group
+  std::uint32_t out = 0;
+  std::from_chars(hex.data(), hex.data() + hex.size(), out, 16);
+  return out | 0x40000000U;
 }
 
-// A port forwards, and a bridge without another port sends, only after the kernel has worked off the change of carrier,
-// which it may put off for a second; a container's first packets would be lost. Asking for a link works it off at once
-// (rtnl_getlink, Linux 6.9 and later), the port first because the bridge follows it.
-void settle_carrier(Netlink& host, const Plug& plug) {
-  host.index_of(plug.endpoint.veth);
-  host.index_of(plug.bridge);
+int require_index(const RouteSocket& socket, const std::string& name) {
+  auto index = socket.index_of(name);
+  if (!index) throw Error(ErrorKind::unavailable, "link " + name + " is gone, as if its namespace had ended");
+  return *index;
 }
 
 }  // namespace
@@ -59,38 +54,95 @@ bool is_shared(const NetworkRecord& network) {
   return false;
 }
 
-void plug_endpoint(const Plug& plug, int mtu, int netns) {
-  Netlink host;
+WarmLink make_link(const std::string& veth, const std::string& interface, int mtu, int netns) {
+  RouteSocket host;
+  RouteBatch make;
+  make.add_veth({.host_name = veth, .peer_name = interface, .mtu = mtu, .peer_netns = netns});
+  host.run(make);
+  WarmLink out;
+  out.veth = veth;
+  out.host_index = require_index(host, veth);
+  auto inside = in_netns(netns, [&] {
+    RouteSocket socket;
+    write_sysctl("ipv6/conf/" + interface + "/accept_ra", "0");
+    // Addresses come from leases, so a second of waiting for a duplicate finds nothing.
+    write_sysctl("ipv6/conf/" + interface + "/accept_dad", "0");
+    return socket;
+  });
+  out.peer_index = require_index(inside, interface);
+  RouteBatch raise;
+  raise.change_link({.index = kLoopback, .up = true});
+  inside.run(raise);
+  out.inside = inside.release();
+  return out;
+}
+
+// The end that comes up last is ready at once. The other forwards, and a bridge without another port sends, only after
+// the kernel has worked off the change of carrier, which it may put off for a second; a container's first packets would
+// be lost. So they are settled at the end, the port first because the bridge follows it.
+void attach_link(const WarmLink& link, const Plug& plug) {
+  RouteSocket host;
+  RouteSocket inside(link.inside.duplicate());
   auto bridge = host.index_of(plug.bridge);
   if (!bridge) throw Error(ErrorKind::unavailable, "bridge " + plug.bridge + " does not exist", "restart gantryd");
-  host.remove_link(plug.endpoint.veth);
-  host.add_veth({.host_name = plug.endpoint.veth,
-                 .bridge = *bridge,
-                 .mtu = mtu,
-                 .peer_name = plug.endpoint.interface,
-                 .peer_mac = plug.endpoint.mac,
-                 .peer_netns = netns});
-  try {
-    in_netns(netns, [&] { configure_inside(plug); });
-    settle_carrier(host, plug);
-  } catch (...) {
-    host.remove_link(plug.endpoint.veth);
-    throw;
+  RouteBatch outer;
+  outer.change_link({.index = link.host_index, .master = *bridge, .up = true});
+  if (plug.hairpin) outer.set_hairpin(link.host_index);
+  host.run(outer);
+
+  const auto& endpoint = plug.endpoint;
+  RouteBatch inner;
+  inner.change_link({.index = link.peer_index, .name = endpoint.interface, .mac = endpoint.mac, .up = true});
+  inner.add_address(link.peer_index, endpoint.ipv4, plug.prefix4);
+  if (endpoint.ipv6) inner.add_address(link.peer_index, *endpoint.ipv6, plug.prefix6);
+  if (plug.route4) inner.add_default_route(link.peer_index, *plug.route4);
+  if (plug.route6) inner.add_default_route(link.peer_index, *plug.route6);
+  inside.run(inner);
+
+  RouteBatch settle;
+  settle.settle_link(link.host_index);
+  settle.settle_link(*bridge);
+  host.run(settle);
+}
+
+void set_hairpin(const std::string& veth) {
+  RouteSocket host;
+  RouteBatch batch;
+  batch.set_hairpin(require_index(host, veth));
+  host.run(batch);
+}
+
+void remove_links(const std::vector<std::string>& names) {
+  RouteSocket host;
+  auto group = random_group();
+  RouteBatch batch;
+  bool any = false;
+  for (const auto& name : names) {
+    if (!host.index_of(name)) continue;
+    batch.set_group(name, group);
+    any = true;
   }
+  if (!any) return;
+  batch.remove_group(group);
+  host.run(batch);
 }
 
 void raise_loopback(int netns) {
-  in_netns(netns, [] {
-    Netlink inside;
-    if (auto loopback = inside.index_of("lo")) inside.set_up(*loopback);
-  });
+  auto inside = in_netns(netns, [] { return RouteSocket(); });
+  RouteBatch raise;
+  raise.change_link({.index = kLoopback, .up = true});
+  inside.run(raise);
 }
 
-void adopt_veth(const std::string& veth, const std::string& bridge) {
+void adopt_ports(const std::vector<Port>& ports) {
   Netlink netlink;
-  auto master = netlink.index_of(bridge);
-  for (const auto& link : netlink.links()) {
-    if (link.name == veth && master && link.master != *master) netlink.set_master(link.index, *master);
+  std::map<std::string, Link> links;
+  for (auto& link : netlink.links()) links.emplace(link.name, link);
+  for (const auto& port : ports) {
+    auto veth = links.find(port.veth);
+    auto bridge = links.find(port.bridge);
+    if (veth == links.end() || bridge == links.end() || veth->second.master == bridge->second.index) continue;
+    netlink.set_master(veth->second.index, bridge->second.index);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "gantry/network/network_manager.h"
 #include "netlink.h"
 #include "records.h"
 
@@ -19,6 +20,9 @@ void ensure_bridge(const NetworkRecord& network, int mtu);
 /// True when an address or route of another link overlaps a subnet of this network.
 bool is_shared(const NetworkRecord& network);
 
+/// Makes a veth pair whose peer is in the other namespace, with the settings a container's link has, and `lo` up there.
+WarmLink make_link(const std::string& veth, const std::string& interface, int mtu, int netns);
+
 /// One endpoint as it is made inside a container's network namespace.
 struct Plug {
   std::string bridge;
@@ -27,11 +31,21 @@ struct Plug {
   int prefix6 = 64;
   std::optional<Address> route4;  ///< default route's gateway
   std::optional<Address> route6;
+  bool hairpin = false;  ///< ports will be published
 };
-void plug_endpoint(const Plug& plug, int mtu, int netns);
+/// Gives the pair its bridge, addresses and routes and brings it up.
+void attach_link(const WarmLink& link, const Plug& plug);
+/// See RouteBatch::set_hairpin.
+void set_hairpin(const std::string& veth);
 /// Brings `lo` up inside.
 void raise_loopback(int netns);
+/// Removes what is there of these links, in few steps for all. (The kernel takes tens of milliseconds for each step.)
+void remove_links(const std::vector<std::string>& names);
 /// Puts an existing host end back into its bridge, for a bridge that had to be made again.
-void adopt_veth(const std::string& veth, const std::string& bridge);
+struct Port {
+  std::string veth;
+  std::string bridge;
+};
+void adopt_ports(const std::vector<Port>& ports);
 
 }  // namespace gantry::network

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,13 +13,30 @@
 #include "links.h"
 #include "ports.h"
 #include "records.h"
+#include "sweeper.h"
 
 namespace gantry::network {
 
-/// The one owner of the module's state. `records` mirrors the store; every change is written first, then made in the
-/// kernel, then in memory. One operation at a time (`turn`), except plugging, which touches only its own container.
+inline constexpr const char* kDefaultNetwork = "default";
+/// The kernel's limit (BR_MAX_PORTS): port numbers have ten bits, and 0 is none.
+inline constexpr std::size_t kBridgePorts = 1023;
+
+struct Reservation::State {
+  ContainerId container;
+  std::vector<EndpointInfo> endpoints;
+  std::vector<PublishedPort> ports;
+  std::vector<EndpointRecord> made;
+  std::vector<EndpointRecord> renamed;
+  std::vector<PublicationRecord> publications;
+  std::function<void()> undo;  ///< empty once kept
+};
+
+/// The one owner of the module's state. `records` mirrors the store, except for reservations that are not written yet
+/// and what is being given back. Networks change one at a time (`turn`), and so do the rules (`rules_turn`); a
+/// container's endpoints are changed by who works on that container.
 struct NetworkManager::Impl {
   Impl(asio::any_io_executor executor, WorkerPool& workers, store::Database& db, std::string instance_name);
+  task<> close();
 
   // networks.cpp
   task<NetworkInfo> create(NetworkSpec spec);
@@ -33,23 +51,37 @@ struct NetworkManager::Impl {
   std::string free_bridge_name() const;
 
   // endpoints.cpp
-  task<EndpointInfo> reserve(EndpointSpec spec);
   task<> plug(ContainerId container, Fd netns);
   task<> unplug(ContainerId container);
-  task<> unplug_in_turn(ContainerId container);
+  void released(const ContainerId& container);
   task<> release(ContainerId container);
-  task<> release_in_turn(ContainerId container);
-  std::vector<const EndpointRecord*> endpoints_of(const ContainerId& container) const;
+  task<WarmLink> prepare_link(Fd netns);
+  std::vector<Plug> plugs_of(const ContainerId& container) const;
+  /// Leaves the endpoint's link and addresses to the sweeper.
+  void sweep(EndpointRecord& endpoint);
   /// The endpoint whose gateway is the container's way out, and which published ports lead to; null: none.
   const EndpointRecord* way_out(const ContainerId& container) const;
-  EndpointRecord lease(const NetworkRecord& network, const EndpointSpec& spec) const;
   EndpointInfo info_of(const EndpointRecord& endpoint) const;
   std::string resolv_conf(const ContainerId& container);
-  void mark_plugged(const ContainerId& container, bool plugged);
+
+  // reservations.cpp
+  task<Reservation> plan(ReservationSpec spec);
+  task<EndpointInfo> reserve(EndpointSpec spec);
+  task<> ensure_default(const std::vector<EndpointSpec>& endpoints);
+  void plan_endpoints(ReservationSpec& spec, Reservation::State& state);
+  EndpointRecord lease(const NetworkRecord& network, const EndpointSpec& spec) const;
+  const NetworkRecord& require_ready(const std::string& name_or_id) const;
+  void undo(const Reservation::State& state);
 
   // publications.cpp
   task<std::vector<PublishedPort>> publish(ContainerId container, std::vector<PublishedPort> ports);
+  /// Claims the ports in memory, and then on the host; both are undone by `unpublish`.
+  std::vector<PublicationRecord> claim_ports(const ContainerId& container, const std::vector<PublishedPort>& ports);
+  task<std::vector<PublicationRecord>> hold_ports(ContainerId container);
+  /// Makes the rules lead to the claimed ports.
+  task<> open_ports(ContainerId container);
   task<> unpublish(ContainerId container);
+  bool has_ports(const ContainerId& container) const;
   std::vector<PortForward> forwards_of(const PublicationRecord& publication) const;
   void require_free(const PublishedPort& port) const;
 
@@ -60,11 +92,13 @@ struct NetworkManager::Impl {
   task<> give_back_forwarding();
   task<> ensure_table();
   task<> rebuild_table();
+  task<> rebuild_in_turn();
   /// Applies a change that `records` holds already. When it fails, somebody has changed our table (a flush of the whole
   /// ruleset): made anew from the records it is right again.
   task<> change_table(std::string commands);
   void serve_names();
   FirewallState firewall_state() const;
+  task<> release_gone(std::vector<ContainerId> alive);
   task<> sweep_links();
   task<> adopt_endpoints();
 
@@ -90,14 +124,15 @@ struct NetworkManager::Impl {
   std::string instance;
   Records records;
   AsyncMutex turn;
+  AsyncMutex rules_turn;
   Nftables nftables;
   DnsServer dns;
+  Sweeper sweeper;
   std::map<ContainerId, std::vector<PortHold>> holds;
   Subnet pool6;
   bool guard = false;        ///< forwarding on the host was switched on by us
   bool table_ready = false;  ///< the table is in the kernel and equal to `records`
   int mtu = 0;
-  std::int64_t next_position = 1;
 };
 
 }  // namespace gantry::network

@@ -1,14 +1,11 @@
 #include "netlink.h"
 
 #include <fmt/format.h>
-#include <linux/if_bridge.h>
-#include <linux/if_link.h>
 #include <net/if.h>
 #include <netlink/addr.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
-#include <netlink/route/link/veth.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 
@@ -24,9 +21,7 @@ struct Free {
 using LinkPtr = std::unique_ptr<rtnl_link, Free<rtnl_link, rtnl_link_put>>;
 using AddrPtr = std::unique_ptr<nl_addr, Free<nl_addr, nl_addr_put>>;
 using RtAddrPtr = std::unique_ptr<rtnl_addr, Free<rtnl_addr, rtnl_addr_put>>;
-using RoutePtr = std::unique_ptr<rtnl_route, Free<rtnl_route, rtnl_route_put>>;
 using CachePtr = std::unique_ptr<nl_cache, Free<nl_cache, nl_cache_free>>;
-using MsgPtr = std::unique_ptr<nl_msg, Free<nl_msg, nlmsg_free>>;
 
 ErrorKind kind_of(int code) {
   switch (-code) {
@@ -149,20 +144,6 @@ void Netlink::add_bridge(const std::string& name, const std::string& mac, int mt
   check(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL), "make bridge " + name);
 }
 
-void Netlink::add_veth(const Veth& veth) {
-  LinkPtr link(require(rtnl_link_veth_alloc()));
-  rtnl_link_set_name(link.get(), veth.host_name.c_str());
-  rtnl_link_set_mtu(link.get(), static_cast<unsigned>(veth.mtu));
-  rtnl_link_set_master(link.get(), veth.bridge);
-  rtnl_link_set_flags(link.get(), IFF_UP);
-  LinkPtr peer(require(rtnl_link_veth_get_peer(link.get())));
-  rtnl_link_set_name(peer.get(), veth.peer_name.c_str());
-  rtnl_link_set_addr(peer.get(), to_nl_mac(veth.peer_mac).get());
-  rtnl_link_set_mtu(peer.get(), static_cast<unsigned>(veth.mtu));
-  rtnl_link_set_ns_fd(peer.get(), veth.peer_netns);
-  check(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL), "make veth pair " + veth.host_name);
-}
-
 void Netlink::remove_link(const std::string& name) {
   LinkPtr link(require(rtnl_link_alloc()));
   rtnl_link_set_name(link.get(), name.c_str());
@@ -183,18 +164,6 @@ void Netlink::set_master(int index, int bridge) {
         fmt::format("put link {} into bridge {}", index, bridge));
 }
 
-void Netlink::set_hairpin(const std::string& name) {
-  auto index = index_of(name);
-  if (!index) throw Error(ErrorKind::not_found, "link " + name + " does not exist");
-  MsgPtr message(require(nlmsg_alloc_simple(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK)));
-  ifinfomsg header{.ifi_family = PF_BRIDGE, .ifi_index = *index};
-  check(nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO), "hairpin");
-  auto* nest = require(nla_nest_start(message.get(), IFLA_PROTINFO | NLA_F_NESTED));
-  check(nla_put_u8(message.get(), IFLA_BRPORT_MODE, BRIDGE_MODE_HAIRPIN), "hairpin");
-  nla_nest_end(message.get(), nest);
-  check(nl_send_sync(socket_.get(), message.release()), "set hairpin mode of link " + name);
-}
-
 void Netlink::add_address(int index, const Address& address, int prefix) {
   RtAddrPtr object(require(rtnl_addr_alloc()));
   rtnl_addr_set_ifindex(object.get(), index);
@@ -202,21 +171,6 @@ void Netlink::add_address(int index, const Address& address, int prefix) {
   if (address.is_v6()) rtnl_addr_set_flags(object.get(), IFA_F_NODAD);
   int code = rtnl_addr_add(socket_.get(), object.get(), NLM_F_CREATE | NLM_F_EXCL);
   if (code != -NLE_EXIST) check(code, fmt::format("add address {}/{}", address.to_string(), prefix));
-}
-
-void Netlink::add_default_route(int index, const Address& gateway) {
-  RoutePtr route(require(rtnl_route_alloc()));
-  int family = gateway.is_v4() ? AF_INET : AF_INET6;
-  rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family));
-  Address any =
-      gateway.is_v4() ? Address(boost::asio::ip::address_v4::any()) : Address(boost::asio::ip::address_v6::any());
-  check(rtnl_route_set_dst(route.get(), to_nl(any, 0).get()), "default route");
-  auto* hop = require(rtnl_route_nh_alloc());
-  rtnl_route_nh_set_ifindex(hop, index);
-  rtnl_route_nh_set_gateway(hop, to_nl(gateway, gateway.is_v4() ? 32 : 128).get());
-  rtnl_route_add_nexthop(route.get(), hop);
-  check(rtnl_route_add(socket_.get(), route.get(), NLM_F_CREATE | NLM_F_REPLACE),
-        "add the default route through " + gateway.to_string());
 }
 
 std::vector<UsedSubnet> Netlink::used_subnets() {

@@ -35,13 +35,19 @@ NetworkManager::Impl::Impl(asio::any_io_executor control, WorkerPool& workers, s
       database(db),
       instance(std::move(instance_name)),
       turn(control),
-      dns(control, [this](const NetworkId& network, const Address& client) { return view_for(network, client); }) {
+      rules_turn(control),
+      dns(control, [this](const NetworkId& network, const Address& client) { return view_for(network, client); }),
+      sweeper(control, workers) {
   require_valid_instance(instance);
   database.transaction([this](store::Transaction& transaction) {
     records = load(transaction);
     pool6 = own_prefix(transaction);
   });
-  for (const auto& endpoint : records.endpoints) next_position = std::max(next_position, endpoint.position + 1);
+}
+
+task<> NetworkManager::Impl::close() {
+  co_await dns.close();
+  co_await sweeper.close();
 }
 
 NetworkManager::NetworkManager(asio::any_io_executor executor, WorkerPool& pool, store::Database& database,
@@ -51,7 +57,7 @@ NetworkManager::NetworkManager(asio::any_io_executor executor, WorkerPool& pool,
 NetworkManager::~NetworkManager() = default;
 
 task<> NetworkManager::recover(std::vector<ContainerId> alive) { return impl_->recover(std::move(alive)); }
-task<> NetworkManager::close() { return impl_->dns.close(); }
+task<> NetworkManager::close() { return impl_->close(); }
 task<> NetworkManager::remove_all() { return impl_->remove_all(); }
 task<NetworkInfo> NetworkManager::create(NetworkSpec spec) { return impl_->create(std::move(spec)); }
 task<> NetworkManager::remove(std::string name_or_id) { return impl_->remove(std::move(name_or_id)); }
@@ -67,6 +73,24 @@ std::vector<NetworkInfo> NetworkManager::list() const {
   return out;
 }
 
+Reservation::Reservation(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Reservation::Reservation(Reservation&&) noexcept = default;
+Reservation::~Reservation() {
+  if (state_ && state_->undo) state_->undo();
+}
+const std::vector<EndpointInfo>& Reservation::endpoints() const { return state_->endpoints; }
+const std::vector<PublishedPort>& Reservation::ports() const { return state_->ports; }
+void Reservation::keep() noexcept { state_->undo = nullptr; }
+
+void Reservation::write(store::Transaction& transaction) const {
+  for (const auto& endpoint : state_->made) insert(transaction, endpoint);
+  for (const auto& endpoint : state_->renamed) update_names(transaction, endpoint);
+  if (state_->publications.empty()) return;
+  erase_publications(transaction, state_->container);
+  for (const auto& publication : state_->publications) insert(transaction, publication);
+}
+
+task<Reservation> NetworkManager::plan(ReservationSpec spec) { return impl_->plan(std::move(spec)); }
 task<EndpointInfo> NetworkManager::reserve(EndpointSpec spec) { return impl_->reserve(std::move(spec)); }
 
 task<> NetworkManager::plug(ContainerId container, const Fd& netns) {
@@ -83,7 +107,17 @@ task<std::vector<PublishedPort>> NetworkManager::publish(ContainerId container, 
 }
 
 task<> NetworkManager::unplug(ContainerId container) { return impl_->unplug(std::move(container)); }
+
+void NetworkManager::erase_rows(store::Transaction& transaction, const ContainerId& container) {
+  erase_publications(transaction, container);
+  erase_endpoints(transaction, container);
+}
+
+void NetworkManager::released(const ContainerId& container) { impl_->released(container); }
 task<> NetworkManager::release(ContainerId container) { return impl_->release(std::move(container)); }
+task<WarmLink> NetworkManager::prepare_link(Fd netns) { return impl_->prepare_link(std::move(netns)); }
+void NetworkManager::discard(WarmLink link) { impl_->sweeper.add(std::move(link.veth), {}); }
+task<> NetworkManager::settled() { return impl_->sweeper.settled(); }
 std::string NetworkManager::resolv_conf(const ContainerId& container) const { return impl_->resolv_conf(container); }
 
 }  // namespace gantry::network

@@ -68,6 +68,18 @@ Subnet picked(const NetworkSpec& spec, const Subnet& pool, int prefix, const std
   return *subnet;
 }
 
+// The network that everybody is on holds as many containers as a bridge has ports; the others leave room for many
+// networks, and one that is to hold more than 253 says so with a subnet of its own.
+Subnet picked_v4(const NetworkSpec& spec, const std::vector<Subnet>& used) {
+  constexpr int kUsual = 24;
+  constexpr int kLarge = 20;
+  if (spec.name == kDefaultNetwork) {
+    auto large = pick_subnet(ipv4_pool(), kLarge, used, random_start());
+    if (large) return *large;
+  }
+  return picked(spec, ipv4_pool(), kUsual, used);
+}
+
 }  // namespace
 
 const NetworkRecord* NetworkManager::Impl::find(const std::string& name_or_id) const {
@@ -101,8 +113,7 @@ NetworkInfo NetworkManager::Impl::info_of(const NetworkRecord& network) const {
   if (network.v6) out.subnet6 = network.v6->text();
   if (network.gateway6) out.gateway6 = network.gateway6->to_string();
   out.created = network.created;
-  out.endpoints = static_cast<int>(std::count_if(records.endpoints.begin(), records.endpoints.end(),
-                                                 [&](const auto& endpoint) { return endpoint.network == network.id; }));
+  out.endpoints = static_cast<int>(records.endpoints.count(network.id));
   return out;
 }
 
@@ -123,6 +134,7 @@ task<NetworkRecord> NetworkManager::Impl::lay_out(NetworkSpec spec) {
     if (network.v6) used.push_back(*network.v6);
   }
   NetworkRecord out;
+  out.ready = false;
   out.id = make_id<NetworkId>();
   out.bridge = free_bridge_name();
   out.created = now();
@@ -130,7 +142,7 @@ task<NetworkRecord> NetworkManager::Impl::lay_out(NetworkSpec spec) {
     out.v4 = wanted_subnet(spec);
     require_apart(spec, out.v4, used);
   } else {
-    out.v4 = picked(spec, ipv4_pool(), 24, used);
+    out.v4 = picked_v4(spec, used);
   }
   out.gateway = wanted_gateway(spec, out.v4);
   spec.ipv6 = spec.ipv6 && host_has_ipv6();
@@ -158,6 +170,7 @@ task<bool> NetworkManager::Impl::try_build(NetworkRecord network) {
     };
     alone = co_await pool.run(std::move(build));
     if (alone) dns.listen(network);
+    if (alone) records.networks.at(network.id).ready = true;
   } catch (...) {
     failure = std::current_exception();
   }
@@ -168,12 +181,16 @@ task<bool> NetworkManager::Impl::try_build(NetworkRecord network) {
 
 // Every step works on whatever is left, so that it also cleans up after a creation that failed half-way.
 task<> NetworkManager::Impl::dismantle(NetworkRecord network) {
+  auto known = records.networks.find(network.id);
+  if (known != records.networks.end()) known->second.ready = false;
   dns.stop(network.id);
+  co_await sweeper.settled();
   auto remove_bridge = [bridge = network.bridge] { Netlink().remove_link(bridge); };
   co_await pool.run(std::move(remove_bridge));
   auto forget = [id = network.id](store::Transaction& transaction) { erase_network(transaction, id); };
   co_await write(std::move(forget));
   records.networks.erase(network.id);
+  records.endpoints.forget(network.id);
   co_await rebuild_table();
 }
 
@@ -204,7 +221,7 @@ task<NetworkInfo> NetworkManager::Impl::create_in_turn(NetworkSpec spec) {
 task<> NetworkManager::Impl::remove(std::string name_or_id) {
   auto guard_turn = co_await turn.lock();
   auto network = require(name_or_id);
-  for (const auto& endpoint : records.endpoints) {
+  for (const auto& [position, endpoint] : records.endpoints) {
     if (endpoint.network == network.id)
       throw Error(ErrorKind::conflict,
                   fmt::format("network {} is used by container {}", network.spec.name, short_id(endpoint.container)),

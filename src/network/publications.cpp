@@ -19,22 +19,14 @@ bool serves(const std::string& host_ip, bool v4) {
 }
 
 struct Held {
-  std::vector<PublishedPort> ports;
+  std::vector<PublicationRecord> publications;
   std::vector<PortHold> holds;
 };
 
-Held hold_all(std::vector<PublishedPort> ports) {
+Held hold_all(std::vector<PublicationRecord> publications) {
   Held out;
-  for (auto& port : ports) out.holds.push_back(hold_port(port));
-  out.ports = std::move(ports);
-  return out;
-}
-
-std::vector<std::uint16_t> udp_ports(const std::vector<PublishedPort>& ports) {
-  std::vector<std::uint16_t> out;
-  for (const auto& port : ports) {
-    if (port.udp) out.push_back(port.host_port);
-  }
+  for (auto& publication : publications) out.holds.push_back(hold_port(publication.port));
+  out.publications = std::move(publications);
   return out;
 }
 
@@ -43,7 +35,7 @@ std::vector<std::uint16_t> udp_ports(const std::vector<PublishedPort>& ports) {
 std::vector<PortForward> NetworkManager::Impl::forwards_of(const PublicationRecord& publication) const {
   const auto& port = publication.port;
   std::vector<PortForward> out;
-  for (const auto* endpoint : endpoints_of(publication.container)) {
+  for (const auto* endpoint : records.endpoints.of(publication.container)) {
     if (endpoint->network != publication.network) continue;
     std::optional<Address> host;
     if (!is_any(port.host_ip)) host = parse_address("host address of a published port", port.host_ip);
@@ -68,16 +60,19 @@ void NetworkManager::Impl::require_free(const PublishedPort& port) const {
   }
 }
 
-task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId container,
-                                                               std::vector<PublishedPort> ports) {
-  auto guard_turn = co_await turn.lock();
-  if (ports.empty()) co_return ports;
+bool NetworkManager::Impl::has_ports(const ContainerId& container) const {
+  return std::any_of(records.publications.begin(), records.publications.end(),
+                     [&](const auto& publication) { return publication.container == container; });
+}
+
+std::vector<PublicationRecord> NetworkManager::Impl::claim_ports(const ContainerId& container,
+                                                                 const std::vector<PublishedPort>& ports) {
   const auto* outward = way_out(container);
   if (outward == nullptr)
     throw Error(ErrorKind::invalid,
                 "container " + short_id(container) + ": ports cannot be published from an internal network",
                 "attach it to a network that is not internal");
-  if (!outward->plugged) throw Error(ErrorKind::conflict, "container " + short_id(container) + " is not plugged in");
+  std::vector<PublicationRecord> out;
   for (const auto& port : ports) {
     require_free(port);
     if (port.host_ip == "::1")
@@ -86,56 +81,87 @@ task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId conta
                   "publish on 127.0.0.1, which clients of localhost try as well");
     if (!serves(port.host_ip, true) && !outward->ipv6)
       throw Error(ErrorKind::invalid, fmt::format("port {}: the container has no IPv6 address", port.host_port));
+    out.push_back({container, outward->network, port, false});
   }
-  auto network = outward->network;
-  auto veth = outward->veth;
-  auto hold_them = [ports = std::move(ports)]() mutable { return hold_all(std::move(ports)); };
-  auto held = co_await pool.run(std::move(hold_them));
-  std::vector<PublicationRecord> made;
-  std::vector<PortForward> forwards;
-  for (const auto& port : held.ports) {
-    made.push_back({container, network, port});
-    for (auto& forward : forwards_of(made.back())) forwards.push_back(std::move(forward));
+  records.publications.insert(records.publications.end(), out.begin(), out.end());
+  return out;
+}
+
+task<std::vector<PublicationRecord>> NetworkManager::Impl::hold_ports(ContainerId container) {
+  std::vector<PublicationRecord> claimed;
+  for (const auto& publication : records.publications) {
+    if (publication.container == container && !publication.open) claimed.push_back(publication);
   }
-  auto store_them = [made](store::Transaction& transaction) {
-    for (const auto& publication : made) insert(transaction, publication);
-  };
-  co_await write(std::move(store_them));
-  records.publications.insert(records.publications.end(), made.begin(), made.end());
+  auto hold_them = [claimed = std::move(claimed)]() mutable { return hold_all(std::move(claimed)); };
+  Held held;
   std::exception_ptr failure;
   try {
-    co_await ensure_table();
-    auto hairpin = [veth] { Netlink().set_hairpin(veth); };
+    held = co_await pool.run(std::move(hold_them));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  std::erase_if(records.publications,
+                [&](const auto& publication) { return publication.container == container && !publication.open; });
+  if (failure) std::rethrow_exception(failure);
+  records.publications.insert(records.publications.end(), held.publications.begin(), held.publications.end());
+  auto& own = holds[container];
+  for (auto& hold : held.holds) own.push_back(std::move(hold));
+  co_return held.publications;
+}
+
+task<> NetworkManager::Impl::open_ports(ContainerId container) {
+  std::vector<PortForward> forwards;
+  std::vector<std::uint16_t> udp;
+  for (auto& publication : records.publications) {
+    if (publication.container != container || std::exchange(publication.open, true)) continue;
+    for (auto& forward : forwards_of(publication)) forwards.push_back(std::move(forward));
+    if (publication.port.udp) udp.push_back(publication.port.host_port);
+  }
+  co_await change_table(rules::add_forwards(instance, forwards));
+  auto forget = [udp] { forget_udp_ports(udp); };
+  if (!udp.empty()) co_await pool.run(std::move(forget));
+}
+
+task<std::vector<PublishedPort>> NetworkManager::Impl::publish(ContainerId container,
+                                                               std::vector<PublishedPort> ports) {
+  if (ports.empty()) co_return ports;
+  const auto* outward = way_out(container);
+  if (outward != nullptr && !outward->plugged)
+    throw Error(ErrorKind::conflict, "container " + short_id(container) + " is not plugged in");
+  claim_ports(container, ports);
+  auto veth = outward->veth;
+  auto made = co_await hold_ports(container);
+  ports.clear();
+  for (const auto& publication : made) ports.push_back(publication.port);
+  std::exception_ptr failure;
+  try {
+    auto store_them = [made](store::Transaction& transaction) {
+      for (const auto& publication : made) insert(transaction, publication);
+    };
+    co_await write(std::move(store_them));
+    auto hairpin = [veth] { set_hairpin(veth); };
     co_await pool.run(std::move(hairpin));
-    co_await change_table(rules::add_forwards(instance, forwards));
-    auto udp = udp_ports(held.ports);
-    auto forget = [udp] { forget_udp_ports(udp); };
-    if (!udp.empty()) co_await pool.run(std::move(forget));
+    co_await open_ports(container);
   } catch (...) {
     failure = std::current_exception();
   }
   if (failure) {
     co_await unpublish(container);
+    auto forget = [container](store::Transaction& transaction) { erase_publications(transaction, container); };
+    co_await write(std::move(forget));
     std::rethrow_exception(failure);
   }
-  auto& own = holds[container];
-  for (auto& hold : held.holds) own.push_back(std::move(hold));
-  co_return held.ports;
+  co_return ports;
 }
 
 task<> NetworkManager::Impl::unpublish(ContainerId container) {
   std::vector<PortForward> forwards;
-  bool any = false;
-  for (const auto& publication : records.publications) {
-    if (publication.container != container) continue;
-    any = true;
+  for (auto& publication : records.publications) {
+    if (publication.container != container || !std::exchange(publication.open, false)) continue;
     for (auto& forward : forwards_of(publication)) forwards.push_back(std::move(forward));
   }
-  if (!any) co_return;
+  if (!forwards.empty()) co_await change_table(rules::remove_forwards(instance, forwards));
   std::erase_if(records.publications, [&](const auto& publication) { return publication.container == container; });
-  co_await change_table(rules::remove_forwards(instance, forwards));
-  auto forget = [container](store::Transaction& transaction) { erase_publications(transaction, container); };
-  co_await write(std::move(forget));
   holds.erase(container);
 }
 

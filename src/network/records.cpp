@@ -65,7 +65,7 @@ EndpointRecord read_endpoint(const store::Row& row) {
 }
 
 PublicationRecord read_publication(const store::Row& row) {
-  PublicationRecord out{ContainerId(row.text(0)), NetworkId(row.text(1)), {}};
+  PublicationRecord out{ContainerId(row.text(0)), NetworkId(row.text(1)), {}, true};
   out.port.host_ip = row.text(2);
   out.port.host_port = static_cast<std::uint16_t>(row.number(3));
   out.port.container_port = static_cast<std::uint16_t>(row.number(4));
@@ -87,7 +87,7 @@ Records load(store::Transaction& transaction) {
   transaction.query(
       "SELECT position, container, network, veth, interface, ipv4, ipv6, mac, default_route, names"
       " FROM network_endpoint ORDER BY position",
-      {}, [&](const store::Row& row) { out.endpoints.push_back(read_endpoint(row)); });
+      {}, [&](const store::Row& row) { out.endpoints.add(read_endpoint(row)); });
   transaction.query("SELECT container, network, host_ip, host_port, container_port, udp FROM network_publication", {},
                     [&](const store::Row& row) { out.publications.push_back(read_publication(row)); });
   return out;
@@ -119,7 +119,7 @@ void update_names(store::Transaction& transaction, const EndpointRecord& endpoin
 void insert(store::Transaction& transaction, const PublicationRecord& publication) {
   const auto& port = publication.port;
   transaction.run(
-      "INSERT INTO network_publication (container, network, host_ip, host_port, container_port, udp)"
+      "INSERT OR REPLACE INTO network_publication (container, network, host_ip, host_port, container_port, udp)"
       " VALUES (?, ?, ?, ?, ?, ?)",
       {publication.container.str(), publication.network.str(), port.host_ip, static_cast<int>(port.host_port),
        static_cast<int>(port.container_port), port.udp});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "address.h"
+#include "endpoint_table.h"
 #include "gantry/network/network_manager.h"
 
 /// The rows of the network module. Each type knows how it is written; the whole content is read once at start and
@@ -21,31 +22,19 @@ struct NetworkRecord {
   std::optional<Subnet> v6;
   std::optional<Address> gateway6;
   Timestamp created{};
-};
-
-struct EndpointRecord {
-  ContainerId container;
-  NetworkId network;
-  std::int64_t position = 0;  ///< order in which the container's endpoints were reserved
-  std::string veth;
-  std::string interface;
-  Address ipv4;
-  std::optional<Address> ipv6;
-  std::string mac;
-  bool default_route = true;
-  std::vector<std::string> names;
-  bool plugged = false;  ///< not stored: the veth pair is there
+  bool ready = true;  ///< not stored: neither being made nor being removed
 };
 
 struct PublicationRecord {
   ContainerId container;
   NetworkId network;
   PublishedPort port;
+  bool open = false;  ///< not stored: the rules lead to it
 };
 
 struct Records {
   std::map<NetworkId, NetworkRecord> networks;
-  std::vector<EndpointRecord> endpoints;  ///< ordered by position
+  EndpointTable endpoints;
   std::vector<PublicationRecord> publications;
 };
 
@@ -53,6 +42,7 @@ Records load(store::Transaction& transaction);
 void insert(store::Transaction& transaction, const NetworkRecord& network);
 void insert(store::Transaction& transaction, const EndpointRecord& endpoint);
 void update_names(store::Transaction& transaction, const EndpointRecord& endpoint);
+/// In the place of a row of a container that gave the port back already.
 void insert(store::Transaction& transaction, const PublicationRecord& publication);
 void erase_network(store::Transaction& transaction, const NetworkId& id);
 void erase_endpoints(store::Transaction& transaction, const ContainerId& container);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "conntrack.h"
 #include "gantry/base/json.h"
 #include "gantry/base/log.h"
 #include "manager.h"
@@ -37,6 +38,10 @@ std::vector<std::string> links_with(const std::vector<std::string>& prefixes) {
   return out;
 }
 
+std::vector<std::string> prefixes_of(const std::string& instance) {
+  return {bridge_prefix(instance), veth_prefix(instance)};
+}
+
 }  // namespace
 
 FirewallState NetworkManager::Impl::firewall_state() const {
@@ -44,26 +49,33 @@ FirewallState NetworkManager::Impl::firewall_state() const {
   for (const auto& [id, network] : records.networks)
     out.networks.push_back({network.bridge, network.spec.internal, network.v4, network.v6});
   for (const auto& publication : records.publications) {
+    if (!publication.open) continue;
     for (auto& forward : forwards_of(publication)) out.forwards.push_back(std::move(forward));
   }
   return out;
 }
 
-task<> NetworkManager::Impl::rebuild_table() {
+task<> NetworkManager::Impl::rebuild_in_turn() {
   table_ready = false;
   co_await apply(rules::replace(firewall_state()));
   table_ready = true;
 }
 
+task<> NetworkManager::Impl::rebuild_table() {
+  auto guard_turn = co_await rules_turn.lock();
+  co_await rebuild_in_turn();
+}
+
 task<> NetworkManager::Impl::change_table(std::string commands) {
-  bool failed = false;
+  auto guard_turn = co_await rules_turn.lock();
+  bool failed = !table_ready;
   try {
-    co_await apply(std::move(commands));
+    if (table_ready) co_await apply(std::move(commands));
   } catch (const Error& error) {
     log::warn("{}; making the table again", error.message());
     failed = true;
   }
-  if (failed) co_await rebuild_table();
+  if (failed) co_await rebuild_in_turn();
 }
 
 // A host whose port 53 has been taken meanwhile still gets its daemon, and its containers their packets.
@@ -127,47 +139,69 @@ task<> NetworkManager::Impl::give_back_forwarding() {
 task<> NetworkManager::Impl::sweep_links() {
   std::set<std::string> owned;
   for (const auto& [id, network] : records.networks) owned.insert(network.bridge);
-  for (const auto& endpoint : records.endpoints) owned.insert(endpoint.veth);
-  std::vector<std::string> prefixes;
-  prefixes.push_back(bridge_prefix(instance));
-  prefixes.push_back(veth_prefix(instance));
-  auto sweep = [owned, prefixes] {
-    for (const auto& name : links_with(prefixes)) {
-      if (!owned.contains(name)) Netlink().remove_link(name);
-    }
+  for (const auto& [position, endpoint] : records.endpoints) owned.insert(endpoint.veth);
+  auto sweep = [owned, prefixes = prefixes_of(instance)] {
+    auto names = links_with(prefixes);
+    std::erase_if(names, [&](const std::string& name) { return owned.contains(name); });
+    remove_links(names);
   };
   co_await pool.run(std::move(sweep));
 }
 
 task<> NetworkManager::Impl::adopt_endpoints() {
-  std::vector<std::string> prefixes;
-  prefixes.push_back(veth_prefix(instance));
-  auto look = [prefixes] { return links_with(prefixes); };
-  auto present = co_await pool.run(std::move(look));
+  std::vector<Port> ports;
+  for (const auto& [position, endpoint] : records.endpoints)
+    ports.push_back({endpoint.veth, records.networks.at(endpoint.network).bridge});
+  auto adopt = [ports = std::move(ports), prefix = veth_prefix(instance)] {
+    adopt_ports(ports);
+    auto names = links_with({prefix});
+    return std::set<std::string>(names.begin(), names.end());
+  };
+  auto present = co_await pool.run(std::move(adopt));
   std::set<ContainerId> unplugged;
-  for (auto& endpoint : records.endpoints) {
-    endpoint.plugged = std::find(present.begin(), present.end(), endpoint.veth) != present.end();
-    if (!endpoint.plugged) {
-      unplugged.insert(endpoint.container);
-      continue;
+  for (const auto& [position, endpoint] : records.endpoints) {
+    auto* own = records.endpoints.at(endpoint.network, endpoint.ipv4);
+    own->plugged = own->linked = present.contains(endpoint.veth);
+    if (!own->plugged) unplugged.insert(endpoint.container);
+  }
+  std::erase_if(unplugged, [&](const auto& container) { return !has_ports(container); });
+  if (unplugged.empty()) co_return;
+  auto forget = [unplugged](store::Transaction& transaction) {
+    for (const auto& container : unplugged) erase_publications(transaction, container);
+  };
+  co_await write(std::move(forget));
+  std::erase_if(records.publications,
+                [&](const auto& publication) { return unplugged.contains(publication.container); });
+}
+
+// All at once: after a restart of the host a thousand of them are gone.
+task<> NetworkManager::Impl::release_gone(std::vector<ContainerId> alive) {
+  std::set<ContainerId> gone;
+  for (const auto& [position, endpoint] : records.endpoints) gone.insert(endpoint.container);
+  for (const auto& container : alive) gone.erase(container);
+  if (gone.empty()) co_return;
+  auto forget = [gone](store::Transaction& transaction) {
+    for (const auto& container : gone) erase_rows(transaction, container);
+  };
+  co_await write(std::move(forget));
+  std::vector<Address> addresses;
+  std::erase_if(records.publications, [&](const auto& publication) { return gone.contains(publication.container); });
+  for (const auto& container : gone) {
+    holds.erase(container);
+    for (const auto* endpoint : records.endpoints.of(container)) {
+      addresses.push_back(endpoint->ipv4);
+      if (endpoint->ipv6) addresses.push_back(*endpoint->ipv6);
     }
-    auto bridge = records.networks.at(endpoint.network).bridge;
-    auto adopt = [veth = endpoint.veth, bridge] { adopt_veth(veth, bridge); };
-    co_await pool.run(std::move(adopt));
+    released(container);
   }
-  for (const auto& container : unplugged) {
-    auto forget = [container](store::Transaction& transaction) { erase_publications(transaction, container); };
-    co_await write(std::move(forget));
-    std::erase_if(records.publications, [&](const auto& publication) { return publication.container == container; });
-  }
+  auto forget_flows = [addresses] { forget_udp_flows(addresses); };
+  co_await pool.run(std::move(forget_flows));
 }
 
 task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
   auto guard_turn = co_await turn.lock();
-  std::set<ContainerId> gone;
-  for (const auto& endpoint : records.endpoints) gone.insert(endpoint.container);
-  for (const auto& container : alive) gone.erase(container);
-  for (const auto& container : gone) co_await release_in_turn(container);
+  co_await release_gone(std::move(alive));
+  co_await sweeper.settled();
   co_await sweep_links();
   if (records.networks.empty()) {
     co_await give_back_forwarding();
@@ -199,13 +233,9 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
 task<> NetworkManager::Impl::remove_all() {
   auto guard_turn = co_await turn.lock();
   for (const auto& [id, network] : records.networks) dns.stop(id);
-  std::vector<std::string> prefixes;
-  prefixes.push_back(bridge_prefix(instance));
-  prefixes.push_back(veth_prefix(instance));
-  auto remove_links = [prefixes] {
-    for (const auto& name : links_with(prefixes)) Netlink().remove_link(name);
-  };
-  co_await pool.run(std::move(remove_links));
+  auto remove = [prefixes = prefixes_of(instance)] { remove_links(links_with(prefixes)); };
+  co_await pool.run(std::move(remove));
+  co_await sweeper.settled();
   // The guard stays until nothing is forwarded any more.
   co_await give_back_forwarding();
   co_await apply(rules::remove_table(instance));

@@ -1,7 +1,6 @@
 #include "subnet_pool.h"
 
 #include <algorithm>
-#include <set>
 
 #include "gantry/base/ids.h"
 
@@ -42,13 +41,13 @@ std::optional<Subnet> pick_subnet(const Subnet& pool, int prefix, const std::vec
   return std::nullopt;
 }
 
-std::optional<Address> pick_address(const Subnet& subnet, const std::vector<Address>& used, std::uint64_t after) {
-  std::set<Address> taken(used.begin(), used.end());
+std::optional<Address> pick_address(const Subnet& subnet, const std::function<bool(const Address&)>& taken,
+                                    std::uint64_t after) {
   std::uint64_t end = subnet.base.is_v4() ? subnet.size() - 1 : subnet.size();
   for (std::uint64_t i = 1; i < end; ++i) {
     std::uint64_t n = 1 + (after + i - 1) % (end - 1);
     auto candidate = subnet.nth(n);
-    if (!taken.contains(candidate)) return candidate;
+    if (!taken(candidate)) return candidate;
   }
   return std::nullopt;
 }

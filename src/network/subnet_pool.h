@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace gantry::network {
 
-/// IPv4 subnets are /24s of 10.64.0.0/10; IPv6 subnets are /64s of one random unique local /48 per instance.
+/// IPv4 subnets are pieces of 10.64.0.0/10; IPv6 subnets are /64s of one random unique local /48 per instance.
 Subnet ipv4_pool();
 /// A new "fdxx:xxxx:xxxx::/48" with forty random bits (RFC 4193).
 Subnet random_unique_local();
@@ -18,9 +19,10 @@ Subnet random_unique_local();
 /// modulo the pool's size); nullopt when there is none.
 std::optional<Subnet> pick_subnet(const Subnet& pool, int prefix, const std::vector<Subnet>& used, std::uint64_t start);
 
-/// The lowest address after `last` (wrapping) that is not `used`; never the network's, the broadcast address or the
-/// gateway, which the caller puts into `used`. Going on after the last one keeps an address from being reused at once.
-std::optional<Address> pick_address(const Subnet& subnet, const std::vector<Address>& used, std::uint64_t after);
+/// The lowest address after the one at `after` (wrapping) that is not `taken`; never the network's or the broadcast
+/// address. Going on after the last one keeps an address from being reused at once.
+std::optional<Address> pick_address(const Subnet& subnet, const std::function<bool(const Address&)>& taken,
+                                    std::uint64_t after);
 /// The position of an address in its subnet.
 std::uint64_t index_in(const Subnet& subnet, const Address& address);
 
