@@ -38,12 +38,13 @@ Runtime::Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config
     : impl_(std::make_unique<Impl>(std::move(executor), pool, std::move(config))) {}
 
 Runtime::~Runtime() {
+  impl_->execs->close();
   for (auto& [id, container] : impl_->containers)
     if (container->link) container->link->close();
 }
 
 task<std::shared_ptr<Standby>> Runtime::make_standby() {
-  auto start = [impl = impl_.get()] { return start_standby(impl->shim, StandbyKind::mapped); };
+  auto start = [impl = impl_.get()] { return start_standby(*impl->shim, StandbyKind::mapped); };
   auto standby = co_await impl_->pool.run(start);
   co_return std::shared_ptr<Standby>(std::move(standby));
 }
@@ -56,7 +57,7 @@ task<Created> Runtime::create(Plan plan) {
   auto prepare = [impl = impl_.get(), plan] {
     impl->prepare(plan);
     auto standby = usable_standby(plan);
-    if (!standby) standby = start_standby(impl->shim, kind_for(plan));
+    if (!standby) standby = start_standby(*impl->shim, kind_for(plan));
     return impl->launch(impl->paths.container(plan.id), *standby);
   };
   try {
@@ -121,6 +122,7 @@ task<Adopted> Runtime::adopt(ContainerId id, fs::path state_dir) {
     bool running = container->link->reached(shim::State::running);
     adopted.what = running ? Adopted::What::running : Adopted::What::created;
     adopted.pid = container->link->status().pid;
+    adopted.launcher = container->launcher;
   } else {
     auto read = [state_dir] { return read_exit_file(state_dir); };
     adopted.exit = container->exit = co_await impl_->pool.run(read);

@@ -47,9 +47,9 @@ task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) 
       container->link->reached(shim::State::exited))
     throw Error(ErrorKind::conflict, "exec in container " + short_id(id) + ": it is not running", "start it first");
   auto directory = impl_->paths.execs(id) / random_hex(12);
-  auto prepare = [impl = impl_.get(), id, plan, directory, container] {
+  auto prepare = [impl = impl_.get(), id, plan, directory, container, standby = impl_->execs->take()]() mutable {
     impl->prepare_exec(id, plan, directory, container->link->status().pid, container->launcher);
-    auto standby = start_standby(impl->shim, StandbyKind::plain);
+    if (!standby) standby = start_standby(*impl->shim, StandbyKind::plain);
     return impl->launch(directory, *standby);
   };
   std::exception_ptr failure;
@@ -65,6 +65,7 @@ task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) 
   } catch (...) {
     failure = std::current_exception();
   }
+  impl_->execs->refill();
   if (failure) {
     if (link) link->close();
     auto clear = [directory] {

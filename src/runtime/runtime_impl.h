@@ -8,7 +8,7 @@
 #include "paths.h"
 #include "seccomp_filter.h"
 #include "shim_link.h"
-#include "shim_process.h"
+#include "standby_pool.h"
 
 namespace gantry::runtime {
 
@@ -72,7 +72,8 @@ struct Runtime::Impl {
   Paths paths;
   CgroupTree cgroups;
   FilterStore filters{paths.filters()};
-  ShimImage shim{config.shim};
+  std::shared_ptr<const ShimImage> shim = std::make_shared<ShimImage>(config.shim);
+  std::shared_ptr<StandbyPool> execs = std::make_shared<StandbyPool>(executor, pool, shim);
   std::unordered_map<ContainerId, std::shared_ptr<Container>> containers;
 };
 

@@ -56,12 +56,13 @@ bool out_of_memory_killed() {
 // A killed process leaves its cgroup only when it has been torn down: a short wait, not an error. What cannot be
 // removed here (children made by a privileged container) is the daemon's to remove.
 void remove_cgroups() {
+  constexpr long kMostPause = 5'000'000;  // nanoseconds
   constexpr int kRounds = 200;
   for (std::size_t i = 0; i < plan.cgroup_count; ++i)
     for (int round = 0; round < kRounds; ++round) {
       if (::rmdir(plan.cgroups[i]) == 0 || errno == ENOENT) break;
       kill_members(plan.cgroups[i]);
-      timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
+      timespec pause{.tv_sec = 0, .tv_nsec = round < 6 ? 100'000L << round : kMostPause};
       ::nanosleep(&pause, nullptr);
     }
 }

@@ -48,6 +48,7 @@ struct PlannedMount {
 /// Who makes the container's process: the launcher inside the shim, or `crun`. What the native one does not support it
 /// hands to `crun` by itself; `Created` says who did it and why.
 enum class Launcher { native, crun };
+BOOST_DESCRIBE_ENUM(Launcher, native, crun)
 
 struct Plan {
   ContainerId id;
@@ -147,6 +148,7 @@ struct Adopted {
   enum class What { created, running, exited, gone };
   What what = What::gone;  ///< gone: no shim and no exit record (killed, or the machine rebooted)
   pid_t pid = 0;
+  Launcher launcher = Launcher::native;
   std::optional<ExitRecord> exit;
 };
 
