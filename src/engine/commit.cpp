@@ -1,25 +1,41 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "impl.h"
 
 namespace gantry::engine {
 
 void Engine::Impl::commit(Container& container, Transition transition, const std::function<void(Record&)>& change,
-                          std::vector<Event> events_of) {
+                          std::vector<Event> events_of, const RecordStore::Also& also) {
   auto next = require_next_state(container.state(), transition, container.name());
   auto changed = [&](Record& record) {
     record.info.state = next;
     change(record);
   };
-  amend(container, changed, std::move(events_of));
+  amend(container, changed, std::move(events_of), also);
 }
 
 void Engine::Impl::amend(Container& container, const std::function<void(Record&)>& change,
-                         std::vector<Event> events_of) {
+                         std::vector<Event> events_of, const RecordStore::Also& also) {
   Record next = container.record;
   change(next);
-  records.update(next, std::move(events_of));
+  if (container.stored) {
+    records.update(next, std::move(events_of), also);
+  } else {
+    events_of.insert(events_of.begin(), created_event(container));
+    records.insert(next, std::move(events_of), also);
+    container.stored = true;
+  }
   container.record = std::move(next);
   wake(container);
 }
+
+Event Engine::Impl::created_event(const Container& container) const {
+  const auto& off = container.record.info.isolation_off;
+  return event(container, "create", off.empty() ? "" : "isolation_off", fmt::format("{}", fmt::join(off, ",")));
+}
+
+task<> Engine::Impl::durable() { co_await parts.database.durable(parts.pool); }
 
 void Engine::Impl::wake(Container& container) {
   container.changed.notify();

@@ -7,12 +7,6 @@
 namespace gantry::engine {
 namespace {
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& word : words) out += (out.empty() ? "" : ",") + word;
-  return out;
-}
-
 // Anonymous volumes get their names now, so that a crash leaves none that nobody knows.
 void name_volumes(Internals* internals) {
   for (auto& mount : internals->resolved.mounts) {
@@ -24,17 +18,23 @@ void name_volumes(Internals* internals) {
 
 }  // namespace
 
-task<ContainerId> Engine::Impl::create(ContainerSpec spec) {
-  require_valid(spec);
+task<Origin> Engine::Impl::origin_of(std::string reference) {
   auto& images = parts.images;
-  auto reference = spec.image;
   auto look_up = [&images, reference] { return images.resolve(reference); };
   auto image = co_await parts.pool.run(std::move(look_up));
   Origin origin;
   origin.image_id = image.id;
   origin.layers = image.layers;
   origin.config = image.config.config;
-  co_return co_await create_over(std::move(spec), std::move(origin));
+  co_return origin;
+}
+
+task<ContainerId> Engine::Impl::create(ContainerSpec spec) {
+  require_valid(spec);
+  auto origin = co_await origin_of(spec.image);
+  auto id = co_await create_over(std::move(spec), std::move(origin));
+  co_await durable();
+  co_return id;
 }
 
 task<ContainerId> Engine::Impl::create_step(ContainerSpec spec, StepRoot root) {
@@ -47,20 +47,21 @@ task<ContainerId> Engine::Impl::create_step(ContainerSpec spec, StepRoot root) {
   co_return co_await create_over(std::move(spec), std::move(origin));
 }
 
-task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
+ContainerPtr Engine::Impl::new_container(ContainerSpec spec, Origin origin) {
   final_capabilities(spec.security, capabilities);
   for (const auto& attachment : spec.networks)
     if (attachment.network != kDefaultNetwork) parts.networks.inspect(attachment.network);
-
-  // No co_await from the choice of the name and the id range to the row that holds them.
-  step("create: row");
   settle_name(&spec);
   auto container = std::make_shared<Container>(parts.executor, make_record(std::move(spec), std::move(origin)));
-  const auto& info = container->record.info;
-  std::vector<Event> created;
-  created.push_back(
-      event(*container, "create", info.isolation_off.empty() ? "" : "isolation_off", joined(info.isolation_off)));
-  records.insert(container->record, std::move(created));
+  container->stored = false;
+  return container;
+}
+
+task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
+  // No co_await from the choice of the name and the id range to the row that holds them.
+  step("create: row");
+  auto container = new_container(std::move(spec), std::move(origin));
+  amend(*container, [](Record&) {});
   containers.emplace(container->id(), container);
 
   auto guard = co_await container->mutex.lock();
@@ -76,6 +77,38 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
     std::rethrow_exception(failure);
   }
   co_return container->id();
+}
+
+task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
+  require_valid(spec);
+  auto origin = co_await origin_of(spec.image);
+  auto container = new_container(std::move(spec), std::move(origin));
+  // A volume says who uses it, so the row must be there first.
+  if (!container->record.internals.resolved.mounts.empty()) amend(*container, [](Record&) {});
+  containers.emplace(container->id(), container);
+  Launched out;
+  out.id = container->id();
+  out.container = container;
+  auto guard = co_await container->mutex.lock();
+  if (attach) {
+    auto pending = std::make_shared<PendingAttach>(parts.executor);
+    container->attaching.push_back(pending);
+    out.session = make_session(pending);
+  }
+  std::exception_ptr failure;
+  try {
+    co_await start_locked(container, Wanted::by_user);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // The store refused even its first row: it has never been.
+  if (failure && !container->stored && !container->gone) {
+    containers.erase(container->id());
+    container->gone = true;
+    wake(*container);
+  }
+  if (failure) std::rethrow_exception(failure);
+  co_return out;
 }
 
 void Engine::Impl::settle_name(ContainerSpec* spec) const {

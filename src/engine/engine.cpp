@@ -25,8 +25,8 @@ Engine::Impl::Impl(Parts& with, std::filesystem::path directory)
       execs(parts.executor),
       background(parts.executor),
       operations(parts.executor),
-      restarts(parts.executor, kStartsAtOnce),
-      network_mutex(parts.executor) {
+      warm(parts.executor, parts.runtime, parts.networks),
+      restarts(parts.executor, kStartsAtOnce) {
   make_directories(data_dir / "containers", 0711);
 }
 
@@ -36,6 +36,7 @@ task<> Engine::Impl::close() {
   events->close();
   co_await background.close();
   co_await operations.close();
+  co_await warm.close();
   for (const auto& [id, container] : containers) end_attaching(*container);
 }
 
@@ -50,9 +51,16 @@ task<ContainerId> Engine::create(ContainerSpec spec) { return impl_->operations.
 task<ContainerId> Engine::create_step(ContainerSpec spec, StepRoot root) {
   return impl_->operations.run(impl_->create_step(std::move(spec), std::move(root)));
 }
+task<Launched> Engine::launch(ContainerSpec spec, bool attach) {
+  return impl_->operations.run(impl_->launch(std::move(spec), attach));
+}
+task<ExitStatus> Engine::wait(const Launched& launched, bool removed) {
+  return impl_->wait_launched(launched.container, removed);
+}
 task<> Engine::start(ContainerId id) { return impl_->operations.run(impl_->start(std::move(id))); }
 task<> Engine::stop(ContainerId id, std::optional<Duration> grace) {
-  return impl_->operations.run(impl_->stop(std::move(id), grace));
+  co_await impl_->operations.run(impl_->stop(std::move(id), grace));
+  co_await impl_->durable();
 }
 task<> Engine::kill(ContainerId id, std::string signal) {
   return impl_->operations.run(impl_->kill(std::move(id), std::move(signal)));
@@ -61,7 +69,8 @@ task<> Engine::restart(ContainerId id, std::optional<Duration> grace) {
   return impl_->operations.run(impl_->restart(std::move(id), grace));
 }
 task<> Engine::remove(ContainerId id, RemoveOptions options) {
-  return impl_->operations.run(impl_->remove(std::move(id), options));
+  co_await impl_->operations.run(impl_->remove(std::move(id), options));
+  co_await impl_->durable();
 }
 void Engine::discard(const ContainerId& id) { impl_->discard(id); }
 task<ExitStatus> Engine::wait(ContainerId id, WaitCondition condition) { return impl_->wait(std::move(id), condition); }

@@ -30,7 +30,7 @@ EventLog::EventLog(asio::any_io_executor executor, store::Database& database)
 }
 
 void EventLog::transaction(std::vector<Event> events, const std::function<void(store::Transaction&)>& body) {
-  auto last = database_.transaction([&](store::Transaction& t) {
+  auto last = database_.write([&](store::Transaction& t) {
     body(t);
     events.insert(events.begin(), pending_.begin(), pending_.end());
     return write(t, events);

@@ -20,7 +20,8 @@ class EventLog : public std::enable_shared_from_this<EventLog> {
  public:
   EventLog(asio::any_io_executor executor, store::Database& database);
 
-  /// One transaction: `body`, what was published before, and `events`; then readers are woken.
+  /// One transaction: `body`, what was published before, and `events`; then readers are woken. On the disk when
+  /// store::Database::durable says so.
   void transaction(std::vector<Event> events, const std::function<void(store::Transaction&)>& body);
   /// For events without a state change: written together with others of the same moment.
   void publish(Event event);

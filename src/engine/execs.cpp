@@ -12,15 +12,17 @@ void require_running(const Container& container) {
 
 }  // namespace
 
+oci::UserIds Engine::Impl::look_up_user(const Container& container, const std::string& user) const {
+  auto layers = layer_paths(container.record);
+  layers.push_back(upper_of(container.record, paths_of(container.id())));
+  LayerView view(std::move(layers));
+  auto passwd = view.read("/etc/passwd").value_or("");
+  auto group = view.read("/etc/group").value_or("");
+  return oci::find_user(passwd, group, user);
+}
+
 task<oci::UserIds> Engine::Impl::user_of(ContainerPtr container, std::string user) {
-  auto look_up = [this, container, user] {
-    auto layers = layer_paths(container->record);
-    layers.push_back(upper_of(container->record, paths_of(container->id())));
-    LayerView view(std::move(layers));
-    auto passwd = view.read("/etc/passwd").value_or("");
-    auto group = view.read("/etc/group").value_or("");
-    return oci::find_user(passwd, group, user);
-  };
+  auto look_up = [this, container, user] { return look_up_user(*container, user); };
   co_return co_await parts.pool.run(std::move(look_up));
 }
 

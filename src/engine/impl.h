@@ -20,6 +20,7 @@
 #include "record_store.h"
 #include "restart.h"
 #include "state_machine.h"
+#include "warm_pool.h"
 
 namespace gantry::engine {
 
@@ -64,9 +65,13 @@ struct Engine::Impl {
   // commit.cpp
   /// Changes a copy of the record, writes it with `events`, then makes it the record and wakes whoever waits.
   void commit(Container& container, Transition transition, const std::function<void(Record&)>& change,
-              std::vector<Event> events = {});
+              std::vector<Event> events = {}, const RecordStore::Also& also = {});
   /// The same without a change of state.
-  void amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events = {});
+  void amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events = {},
+             const RecordStore::Also& also = {});
+  Event created_event(const Container& container) const;
+  /// Until what was committed is on the disk: before a program runs, and before somebody is told that it is done.
+  task<> durable();
   /// With one attribute of its own, unless `key` is empty.
   Event event(const Container& container, std::string action, const std::string& key = {},
               std::string value = {}) const;
@@ -77,7 +82,12 @@ struct Engine::Impl {
   // creation.cpp
   task<ContainerId> create(ContainerSpec spec);
   task<ContainerId> create_step(ContainerSpec spec, StepRoot root);
+  task<Origin> origin_of(std::string image);
   task<ContainerId> create_over(ContainerSpec spec, Origin origin);
+  /// In memory, with a name and an id range that are its own from here on; no row yet.
+  ContainerPtr new_container(ContainerSpec spec, Origin origin);
+  /// Creates and starts in one transaction. The caller's session, when it wants one, was there before the program.
+  task<Launched> launch(ContainerSpec spec, bool attach);
   Record make_record(ContainerSpec spec, Origin origin) const;
   void settle_name(ContainerSpec* spec) const;
   std::optional<std::int64_t> reserve_id_slot(const Security& security) const;
@@ -93,17 +103,20 @@ struct Engine::Impl {
   // start.cpp
   task<> start(ContainerId id);
   task<> start_locked(ContainerPtr container, Wanted wanted);
-  task<> start_steps(ContainerPtr container, bool* executing);
+  task<> start_steps(ContainerPtr container, Wanted wanted, bool* executing);
+  void commit_start(Container& container, Wanted wanted, const network::Reservation* reservation);
   task<> start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing);
-  task<std::vector<NetworkAddress>> reserve_networks(ContainerPtr container);
-  task<runtime::Plan> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
-                                 std::vector<NetworkAddress> addresses);
+  std::optional<Warm> take_warm(const Record& record);
+  task<std::optional<network::Reservation>> reserve_network(ContainerPtr container, Warm* warm);
+  task<runtime::Plan> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes);
+  task<> create_runtime(runtime::Plan plan, runtime::Created* created);
   task<> connect_sessions(ContainerPtr container);
-  task<> plug(ContainerPtr container, runtime::Created* created);
-  task<std::vector<PortBinding>> publish_ports(ContainerPtr container);
-  task<> ensure_default_network();
+  task<> plug(ContainerPtr container, Fd netns);
   /// Gives back everything a run holds outside the store. Idempotent; logs what cannot be given back.
   task<> release_network(ContainerPtr container);
+  /// The first half of it: the rows of its leases go with the transaction of the caller, see lease_rows_of.
+  task<> unplug(ContainerPtr container);
+  static RecordStore::Also lease_rows_of(ContainerId id);
   task<> release_runtime(ContainerPtr container);
 
   // stop.cpp
@@ -130,6 +143,7 @@ struct Engine::Impl {
   task<> back_off(ContainerPtr container, std::uint64_t ticket, Duration delay);
   task<> start_again(ContainerPtr container, std::uint64_t ticket);
   task<ExitStatus> wait(ContainerId id, WaitCondition condition);
+  task<ExitStatus> wait_launched(ContainerPtr container, bool removed);
 
   // health.cpp
   task<> check_health(ContainerPtr container, RunPtr run);
@@ -143,7 +157,7 @@ struct Engine::Impl {
   task<> recover_container(ContainerPtr container, runtime::Adopted found);
   task<> recover_active(ContainerPtr container, runtime::Adopted found);
   task<> undo_start(ContainerPtr container);
-  void adopt_running(ContainerPtr container, std::int64_t pid);
+  void adopt_running(ContainerPtr container, const runtime::Created& created);
   RunPtr adopt_run(ContainerPtr container);
   task<> finish_stop(ContainerPtr container);
   task<> remove_leftovers();
@@ -155,6 +169,8 @@ struct Engine::Impl {
   void end_attaching(Container& container);
 
   // execs.cpp
+  /// Blocking; from any thread while the container's mutex is held.
+  oci::UserIds look_up_user(const Container& container, const std::string& user) const;
   task<oci::UserIds> user_of(ContainerPtr container, std::string user);
   task<std::shared_ptr<runtime::ExecProcess>> execute(ContainerPtr container, ExecSpec spec);
   task<std::unique_ptr<StdioSession>> exec_connect(std::shared_ptr<Exec> exec);
@@ -176,8 +192,8 @@ struct Engine::Impl {
   std::unordered_map<ContainerId, ContainerPtr> containers;
   Scope background;       ///< supervisors, back-offs, health checks: may be cancelled at any point
   Operations operations;  ///< what users asked for: runs to its end, whoever goes away
+  WarmPool warm;
   Permits restarts;       ///< a boot with a hundred containers starts a few at a time
-  AsyncMutex network_mutex;
   std::map<std::string, std::weak_ptr<AsyncMutex>> volume_locks;
   bool closing = false;
 };

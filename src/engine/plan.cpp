@@ -96,6 +96,7 @@ runtime::Plan make_plan(const Record& record, const PlanInputs& inputs) {
   const auto& resolved = record.internals.resolved;
   runtime::Plan plan;
   plan.id = record.info.id;
+  if (spec.runtime == "crun") plan.launcher = runtime::Launcher::crun;
   plan.layers = inputs.layers;
   plan.upper = upper_of(record, inputs.paths);
   plan.work = record.internals.work.empty() ? inputs.paths.work() : std::filesystem::path(record.internals.work);

@@ -30,26 +30,30 @@ std::vector<Record> RecordStore::load() const {
   });
 }
 
-void RecordStore::insert(const Record& record, std::vector<Event> events) {
+void RecordStore::insert(const Record& record, std::vector<Event> events, const Also& also) {
   const auto& info = record.info;
   events_.transaction(std::move(events), [&](store::Transaction& t) {
     t.run("INSERT INTO containers VALUES(?, ?, ?, ?, ?, ?, ?)",
           {info.id.str(), info.spec.project, info.spec.name, json::name_of(info.state), record.internals.id_slot,
            json::to_text(info), json::to_text(record.internals)});
+    if (also) also(t);
   });
 }
 
-void RecordStore::update(const Record& record, std::vector<Event> events) {
+void RecordStore::update(const Record& record, std::vector<Event> events, const Also& also) {
   const auto& info = record.info;
   events_.transaction(std::move(events), [&](store::Transaction& t) {
     t.run("UPDATE containers SET state=?, info=?, internals=? WHERE id=?",
           {json::name_of(info.state), json::to_text(info), json::to_text(record.internals), info.id.str()});
+    if (also) also(t);
   });
 }
 
-void RecordStore::erase(const ContainerId& id, std::vector<Event> events) {
-  events_.transaction(std::move(events),
-                      [&](store::Transaction& t) { t.run("DELETE FROM containers WHERE id=?", {id.str()}); });
+void RecordStore::erase(const ContainerId& id, std::vector<Event> events, const Also& also) {
+  events_.transaction(std::move(events), [&](store::Transaction& t) {
+    t.run("DELETE FROM containers WHERE id=?", {id.str()});
+    if (also) also(t);
+  });
 }
 
 }  // namespace gantry::engine

@@ -1,6 +1,7 @@
 #include <set>
 
 #include "gantry/base/files.h"
+#include "gantry/base/json.h"
 #include "gantry/base/log.h"
 #include "impl.h"
 
@@ -96,7 +97,7 @@ task<> Engine::Impl::recover_active(ContainerPtr container, runtime::Adopted fou
   const auto& record = container->record;
   if (found.what == What::running) {
     if (container->state() != State::stopping) {
-      adopt_running(container, found.pid);
+      adopt_running(container, {.pid = found.pid, .launcher = found.launcher});
     } else {
       adopt_run(container);
       operations.start(finish_stop(container));
@@ -145,7 +146,7 @@ RunPtr Engine::Impl::adopt_run(ContainerPtr container) {
 }
 
 // The program runs: said once, whether it was started just now or found running.
-void Engine::Impl::adopt_running(ContainerPtr container, std::int64_t pid) {
+void Engine::Impl::adopt_running(ContainerPtr container, const runtime::Created& created) {
   if (container->state() == State::starting) {
     std::vector<Event> told;
     told.push_back(event(*container, "start"));
@@ -153,7 +154,9 @@ void Engine::Impl::adopt_running(ContainerPtr container, std::int64_t pid) {
         *container, Transition::started,
         [&](Record& record) {
           bool checked = record.internals.resolved.health.has_value();
-          record.info.pid = pid;
+          record.info.pid = created.pid;
+          record.info.launcher = json::name_of(created.launcher);
+          record.info.launcher_reason = created.handed_over;
           record.info.started = now();
           record.info.finished.reset();
           record.info.exit_code = 0;

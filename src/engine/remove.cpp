@@ -28,7 +28,7 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   call_off_back_off(*container);
   end_attaching(*container);
   step("remove: release");
-  co_await release_network(container);
+  co_await unplug(container);
   co_await release_runtime(container);
   step("remove: files");
   auto remove_files = [this, container] {
@@ -39,7 +39,8 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   step("remove: forget");
   std::vector<Event> told;
   told.push_back(event(*container, "destroy"));
-  records.erase(container->id(), std::move(told));
+  if (container->stored) records.erase(container->id(), std::move(told), lease_rows_of(container->id()));
+  parts.networks.released(container->id());
   execs.forget(container->id());
   containers.erase(container->id());
   container->gone = true;

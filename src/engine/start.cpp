@@ -46,6 +46,21 @@ NetworkAddress to_address(const network::EndpointInfo& endpoint, std::vector<std
   return out;
 }
 
+std::vector<NetworkAddress> addresses_of(const ContainerInfo& info, const network::Reservation& reservation) {
+  std::vector<NetworkAddress> out;
+  auto attachments = attachments_of(info.spec);
+  for (std::size_t i = 0; i < attachments.size(); ++i)
+    out.push_back(to_address(reservation.endpoints().at(i), dns_names(info, attachments[i])));
+  return out;
+}
+
+std::vector<PortBinding> ports_of(const network::Reservation& reservation) {
+  std::vector<PortBinding> out;
+  for (const auto& port : reservation.ports())
+    out.push_back({port.host_ip, port.host_port, port.container_port, port.udp ? Protocol::udp : Protocol::tcp});
+  return out;
+}
+
 }  // namespace
 
 task<> Engine::Impl::start(ContainerId id) {
@@ -58,65 +73,92 @@ task<> Engine::Impl::start(ContainerId id) {
 
 task<> Engine::Impl::start_locked(ContainerPtr container, Wanted wanted) {
   auto before = container->state();
-  step("start: row");
-  commit(*container, Transition::start, [&](Record& record) {
-    auto& internals = record.internals;
-    record.info.error.clear();
-    record.info.stopped_by_user = false;
-    record.info.restart_count = wanted == Wanted::by_user ? 0 : record.info.restart_count + 1;
-    if (wanted == Wanted::by_user) internals.failures = 0;
-    internals.start_after_stop = false;
-    internals.start_began = now();
-    internals.boot_id = boot_id;
-  });
+  require_next_state(before, Transition::start, container->name());
   bool executing = false;
   std::exception_ptr failure;
   try {
-    co_await start_steps(container, &executing);
+    co_await start_steps(container, wanted, &executing);
   } catch (...) {
     failure = std::current_exception();
   }
+  warm.refill();
   if (failure) co_await start_failed(container, wanted, before, to_error(failure), executing);
 }
 
-task<> Engine::Impl::start_steps(ContainerPtr container, bool* executing) {
+// One transaction: that it is being started, and all it holds of the network. What comes after it is undone by
+// release_network and release_runtime, now or after a crash.
+void Engine::Impl::commit_start(Container& container, Wanted wanted, const network::Reservation* reservation) {
+  RecordStore::Also rows;
+  if (reservation != nullptr) rows = [reservation](store::Transaction& t) { reservation->write(t); };
+  commit(
+      container, Transition::start,
+      [&](Record& record) {
+        auto& internals = record.internals;
+        record.info.error.clear();
+        record.info.stopped_by_user = false;
+        record.info.restart_count = wanted == Wanted::by_user ? 0 : record.info.restart_count + 1;
+        record.info.addresses.clear();
+        record.info.ports.clear();
+        if (reservation != nullptr) {
+          record.info.addresses = addresses_of(record.info, *reservation);
+          record.info.ports = ports_of(*reservation);
+        }
+        if (wanted == Wanted::by_user) internals.failures = 0;
+        internals.start_after_stop = false;
+        internals.start_began = now();
+        internals.boot_id = boot_id;
+      },
+      {}, rows);
+}
+
+task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* executing) {
   auto id = container->id();
   step("start: volumes");
   auto volumes = co_await prepare_volumes(container);
   step("start: reserve");
-  auto addresses = co_await reserve_networks(container);
+  Warm ready = take_warm(container->record).value_or(Warm{});
+  auto reservation = co_await reserve_network(container, &ready);
+  step("start: row");
+  commit_start(*container, wanted, reservation ? &*reservation : nullptr);
+  if (reservation) reservation->keep();
   step("start: plan");
-  auto plan = co_await plan_start(container, std::move(volumes), addresses);
+  auto plan = co_await plan_start(container, std::move(volumes));
+  plan.standby = ready.standby;
 
+  // Side by side: the namespaces are there already, and the disk need not be waited for before the program runs.
   step("start: create");
   *executing = true;
-  auto created = co_await parts.runtime.create(std::move(plan));
+  runtime::Created created;
+  std::vector<task<>> parallel;
+  parallel.push_back(create_runtime(std::move(plan), &created));
+  parallel.push_back(durable());
+  if (ready.standby) parallel.push_back(plug(container, ready.standby->netns().duplicate()));
+  co_await all(std::move(parallel));
   *executing = false;
   step("start: attach");
   co_await connect_sessions(container);
   step("start: plug");
-  co_await plug(container, &created);
-  step("start: publish");
-  auto ports = co_await publish_ports(container);
-  auto pid = static_cast<std::int64_t>(created.pid);
-  commit(*container, Transition::prepared, [&](Record& record) {
-    record.info.addresses = addresses;
-    record.info.ports = ports;
-    record.info.pid = pid;
-  });
+  if (!ready.standby) co_await plug(container, std::move(created.netns));
+  ready = {};
 
   step("start: execute");
   *executing = true;
   co_await parts.runtime.start(id);
   *executing = false;
   step("start: running");
-  adopt_running(container, pid);
+  adopt_running(container, created);
+}
+
+task<> Engine::Impl::create_runtime(runtime::Plan plan, runtime::Created* created) {
+  *created = co_await parts.runtime.create(std::move(plan));
 }
 
 task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing) {
   container->attachable = false;
   co_await release_network(container);
   co_await release_runtime(container);
+  // It may have failed before its first row: then this is it.
+  if (container->state() == before) commit_start(*container, wanted, nullptr);
   auto& info = container->record.info;
   int code = exit_code_of(failure, executing);
   std::optional<Restart> again;
@@ -152,50 +194,47 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
   log::warn("container {}: restart failed: {}", container->name(), failure.message());
 }
 
-task<> Engine::Impl::ensure_default_network() {
-  auto guard = co_await network_mutex.lock();
-  for (const auto& info : parts.networks.list())
-    if (info.spec.name == kDefaultNetwork) co_return;
-  network::NetworkSpec spec;
-  spec.name = kDefaultNetwork;
-  co_await parts.networks.create(std::move(spec));
+std::optional<Warm> Engine::Impl::take_warm(const Record& record) {
+  bool usable = record.internals.id_slot && !record.info.spec.no_network && record.info.spec.runtime != "crun";
+  return usable ? warm.take() : std::nullopt;
 }
 
-task<std::vector<NetworkAddress>> Engine::Impl::reserve_networks(ContainerPtr container) {
+task<std::optional<network::Reservation>> Engine::Impl::reserve_network(ContainerPtr container, Warm* warm_start) {
   const auto& info = container->record.info;
-  std::vector<NetworkAddress> out;
+  if (info.spec.no_network) co_return std::nullopt;
+  network::ReservationSpec wanted;
+  wanted.container = info.id;
+  wanted.link = std::exchange(warm_start->link, std::nullopt);
   for (auto& attachment : attachments_of(info.spec)) {
-    if (attachment.network == kDefaultNetwork) co_await ensure_default_network();
-    auto names = dns_names(info, attachment);
     network::EndpointSpec endpoint;
-    endpoint.container = info.id;
     endpoint.network = attachment.network;
-    endpoint.names = names;
+    endpoint.names = dns_names(info, attachment);
     endpoint.ipv4 = attachment.ipv4;
     endpoint.ipv6 = attachment.ipv6;
-    endpoint.interface = "eth" + std::to_string(out.size());
-    endpoint.default_route = out.empty();
-    auto reserved = co_await parts.networks.reserve(std::move(endpoint));
-    out.push_back(to_address(reserved, std::move(names)));
+    endpoint.interface = "eth" + std::to_string(wanted.endpoints.size());
+    endpoint.default_route = wanted.endpoints.empty();
+    wanted.endpoints.push_back(std::move(endpoint));
   }
-  co_return out;
+  for (const auto& port : info.spec.ports)
+    wanted.ports.push_back({port.host_ip.empty() ? parts.publish_address : port.host_ip, port.host_port,
+                            port.container_port, port.protocol == Protocol::udp});
+  auto reservation = co_await parts.networks.plan(std::move(wanted));
+  co_return std::optional<network::Reservation>(std::move(reservation));
 }
 
-task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
-                                             std::vector<NetworkAddress> addresses) {
-  const auto& spec = container->record.info.spec;
-  auto resolv = !spec.dns.empty()   ? resolv_text(spec.dns)
-                : addresses.empty() ? std::string()
-                                    : parts.networks.resolv_conf(container->id());
-  container->user = co_await user_of(container, container->record.internals.resolved.user);
-  auto plan = [this, container, volumes, addresses, resolv] {
+task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<std::string, std::string> volumes) {
+  const auto& info = container->record.info;
+  auto resolv = !info.spec.dns.empty()   ? resolv_text(info.spec.dns)
+                : info.addresses.empty() ? std::string()
+                                         : parts.networks.resolv_conf(container->id());
+  auto plan = [this, container, volumes, resolv] {
     PlanInputs inputs;
     inputs.paths = paths_of(container->id());
     inputs.layers = layer_paths(container->record);
     inputs.volume_paths = volumes;
-    inputs.user = *container->user;
+    inputs.user = look_up_user(*container, container->record.internals.resolved.user);
     inputs.capabilities = capabilities;
-    write_container_files(inputs.paths.root, container->record.info, addresses, resolv);
+    write_container_files(inputs.paths.root, container->record.info, container->record.info.addresses, resolv);
     make_directories(inputs.paths.state(), 0700);
     return make_plan(container->record, inputs);
   };
@@ -215,25 +254,25 @@ task<> Engine::Impl::connect_sessions(ContainerPtr container) {
     co_await parts.runtime.resize(container->id(), container->terminal->rows, container->terminal->columns);
 }
 
-task<> Engine::Impl::plug(ContainerPtr container, runtime::Created* created) {
+task<> Engine::Impl::plug(ContainerPtr container, Fd netns) {
   if (container->record.info.spec.no_network) {
-    co_await parts.networks.plug_loopback(created->netns);
+    co_await parts.networks.plug_loopback(netns);
   } else {
-    co_await parts.networks.plug(container->id(), created->netns);
+    co_await parts.networks.plug(container->id(), netns);
   }
 }
 
-task<std::vector<PortBinding>> Engine::Impl::publish_ports(ContainerPtr container) {
-  std::vector<network::PublishedPort> wanted;
-  for (const auto& port : container->record.info.spec.ports)
-    wanted.push_back({port.host_ip.empty() ? parts.publish_address : port.host_ip, port.host_port, port.container_port,
-                      port.protocol == Protocol::udp});
-  std::vector<PortBinding> out;
-  if (wanted.empty()) co_return out;
-  auto published = co_await parts.networks.publish(container->id(), std::move(wanted));
-  for (const auto& port : published)
-    out.push_back({port.host_ip, port.host_port, port.container_port, port.udp ? Protocol::udp : Protocol::tcp});
-  co_return out;
+task<> Engine::Impl::unplug(ContainerPtr container) {
+  try {
+    co_await parts.networks.unplug(container->id());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) throw;
+    log::warn("container {}: unplugging its network: {}", container->name(), error.message());
+  }
+}
+
+RecordStore::Also Engine::Impl::lease_rows_of(ContainerId id) {
+  return [id = std::move(id)](store::Transaction& t) { network::NetworkManager::erase_rows(t, id); };
 }
 
 task<> Engine::Impl::release_network(ContainerPtr container) {

@@ -29,7 +29,7 @@ task<> Engine::Impl::run_ended(ContainerPtr container, RunPtr run) {
 task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterwards afterwards) {
   auto exit = *run->exit;
   const auto& info = container->record.info;
-  co_await release_network(container);
+  co_await unplug(container);
 
   std::optional<Restart> again;
   if (afterwards == Afterwards::start) again = Restart{};
@@ -57,7 +57,8 @@ task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterw
         record.internals.start_after_stop = false;
         if (again) record.internals.failures = again->failures;
       },
-      std::move(told));
+      std::move(told), lease_rows_of(container->id()));
+  parts.networks.released(container->id());
   container->run.reset();
   ++container->endings;
   wake(*container);
@@ -87,6 +88,15 @@ task<> Engine::Impl::start_again(ContainerPtr container, std::uint64_t ticket) {
   auto guard = co_await container->mutex.lock();
   bool called_off = container->gone || container->back_off_ticket != ticket || container->state() != State::restarting;
   if (!called_off) co_await start_locked(container, Wanted::by_policy);
+}
+
+task<ExitStatus> Engine::Impl::wait_launched(ContainerPtr container, bool removed) {
+  while (!container->gone && (removed || container->endings == 0)) {
+    if (closing) throw Error(ErrorKind::cancelled, "gantryd is stopping");
+    co_await container->changed.wait();
+  }
+  const auto& info = container->record.info;
+  co_return ExitStatus{.code = info.exit_code, .signaled = false, .oom_killed = info.oom_killed};
 }
 
 task<ExitStatus> Engine::Impl::wait(ContainerId id, WaitCondition condition) {

@@ -86,6 +86,8 @@ void require_valid(const ContainerSpec& spec) {
   if (spec.hostname.find_first_of(" \t\n/") != std::string::npos)
     refuse("hostname '" + spec.hostname + "' has characters a host name cannot have",
            "use letters, digits, '-' and '.'");
+  if (!spec.runtime.empty() && spec.runtime != "native" && spec.runtime != "crun")
+    refuse("runtime '" + spec.runtime + "' does not exist", "use native, which is the default, or crun");
   require_mounts(spec.mounts);
   require_resources(spec.resources);
   require_ports(spec);

@@ -66,6 +66,15 @@ struct Parts {
   std::string publish_address = {};
 };
 
+struct Container;
+
+/// A container that was created and started in one.
+struct Launched {
+  ContainerId id;
+  std::unique_ptr<StdioSession> session;  ///< when asked for: everything the program writes, from its first byte
+  std::shared_ptr<Container> container;   ///< for `Engine::wait`, also when it has been removed meanwhile
+};
+
 class Engine {
  public:
   Engine(Parts parts, std::filesystem::path data_dir, std::filesystem::path run_dir);
@@ -77,6 +86,11 @@ class Engine {
   /// Stops background work (health checks, waits). Containers go on running.
   task<> close();
 
+  /// Creates and starts with one commit. When the start fails the container stays, unless it is to be removed after
+  /// its end, as if created and started one after the other.
+  task<Launched> launch(ContainerSpec spec, bool attach);
+  /// Until its first run has ended, or, `removed`, until it is gone.
+  task<ExitStatus> wait(const Launched& launched, bool removed);
   task<ContainerId> create(ContainerSpec spec);
   /// A container over `root` instead of an image: a build's RUN. Not in lists unless asked for, gone after a restart of
   /// the daemon. `spec.image` is only a text to show.

@@ -148,11 +148,13 @@ struct ContainerSpec {
   std::map<std::string, std::string> sysctls;
   Security security;
   LogOptions log;
+  std::string runtime;  ///< who launches it: "native", "crun", or empty for the first of them
 };
 BOOST_DESCRIBE_STRUCT(ContainerSpec, (),
                       (name, project, image, entrypoint, command, environment, user, working_dir, hostname, labels, tty,
                        open_stdin, init, read_only, auto_remove, mounts, networks, no_network, ports, extra_hosts, dns,
-                       restart, health, stop_signal, stop_grace, resources, ulimits, sysctls, security, log))
+                       restart, health, stop_signal, stop_grace, resources, ulimits, sysctls, security, log,
+                       runtime))
 
 enum class State { created, starting, running, stopping, restarting, exited, removing };
 BOOST_DESCRIBE_ENUM(State, created, starting, running, stopping, restarting, exited, removing)
@@ -198,11 +200,13 @@ struct ContainerInfo {
   std::vector<std::string> argv;           ///< what is run: entrypoint and command together
   std::vector<std::string> isolation_off;  ///< see opt_outs
   bool stopped_by_user = false;
+  std::string launcher;         ///< who launched it last: "native" or "crun"
+  std::string launcher_reason;  ///< why it was crun although nobody asked for it
 };
 BOOST_DESCRIBE_STRUCT(ContainerInfo, (),
                       (id, spec, image_id, state, pid, exit_code, oom_killed, error, created, started, finished,
                        restart_count, health, health_failures, health_log, addresses, ports, argv, isolation_off,
-                       stopped_by_user))
+                       stopped_by_user, launcher, launcher_reason))
 
 /// Labels the platform sets and every front can filter by.
 inline constexpr char kStackLabel[] = "gantry.stack";

@@ -1,0 +1,46 @@
+#include "warm_pool.h"
+
+#include "gantry/base/log.h"
+
+namespace gantry::engine {
+
+std::optional<Warm> WarmPool::take() {
+  if (ready_.empty()) return std::nullopt;
+  auto out = std::move(ready_.back());
+  ready_.pop_back();
+  return out;
+}
+
+void WarmPool::refill() {
+  if (filling_ || closed_ || ready_.size() >= kReady) return;
+  filling_ = true;
+  background_.spawn("warm pool", fill());
+}
+
+task<> WarmPool::fill() {
+  std::exception_ptr failure;
+  try {
+    while (!closed_ && ready_.size() < kReady) {
+      Warm warm;
+      warm.standby = co_await runtime_.make_standby();
+      Fd netns = warm.standby->netns().duplicate();
+      auto link = co_await networks_.prepare_link(std::move(netns));
+      warm.link.emplace(std::move(link));
+      ready_.push_back(std::move(warm));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  filling_ = false;
+  // Starts go on without: they make their own, and tell the same error to whoever asked.
+  if (failure && !is_cancellation(failure)) log::warn("warm pool: {}", to_error(failure).message());
+}
+
+task<> WarmPool::close() {
+  closed_ = true;
+  co_await background_.close();
+  for (auto& warm : std::exchange(ready_, {}))
+    if (warm.link) networks_.discard(std::move(*warm.link));
+}
+
+}  // namespace gantry::engine
