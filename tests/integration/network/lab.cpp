@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -336,11 +337,37 @@ void Daemon::stop() {
 void Daemon::wait(task<> work) { asio::co_spawn(context_->get_executor(), std::move(work), asio::use_future).get(); }
 
 void Daemon::restart() {
-  stop();
-  start();
   std::vector<ContainerId> alive;
   for (const auto& [id, info] : endpoints_) alive.push_back(id);
-  wait(manager_->recover(alive));
+  restart(std::move(alive));
+}
+
+void Daemon::restart(std::vector<ContainerId> alive) {
+  stop();
+  start();
+  wait(manager_->recover(std::move(alive)));
+}
+
+namespace {
+task<> plan_into(NetworkManager* manager, ReservationSpec spec, std::optional<Reservation>* out) {
+  out->emplace(co_await manager->plan(std::move(spec)));
+}
+
+task<> link_into(NetworkManager* manager, Fd netns, std::optional<WarmLink>* out) {
+  out->emplace(co_await manager->prepare_link(std::move(netns)));
+}
+}  // namespace
+
+WarmLink Daemon::wait_for_link(const Space& space) {
+  std::optional<WarmLink> out;
+  wait(link_into(manager_.get(), space.fd().duplicate(), &out));
+  return std::move(*out);
+}
+
+Reservation Daemon::plan(ReservationSpec spec) {
+  std::optional<Reservation> out;
+  wait(plan_into(manager_.get(), std::move(spec), &out));
+  return std::move(*out);
 }
 
 ContainerId Daemon::add(const std::string& network, const Space& space, std::vector<std::string> names) {
@@ -366,6 +393,15 @@ std::string nft(const std::string& commands) {
 }
 
 std::string read_setting(const std::string& path) { return read_file("/proc/sys/net/" + path); }
+
+std::string link_address(const std::string& link) {
+  Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  link.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  if (ioctl(any.get(), SIOCGIFHWADDR, &request) != 0) throw_errno("look at link " + link);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(request.ifr_hwaddr.sa_data);
+  return fmt::format("{:02x}", fmt::join(bytes, bytes + 6, ":"));
+}
 
 std::vector<std::string> link_names() {
   std::vector<std::string> out;

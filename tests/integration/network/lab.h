@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,7 +89,18 @@ class Daemon {
   void wait(task<> work);
   /// Stops and forgets the manager and starts a new one on the same store, as after kill -9.
   void restart();
+  void restart(std::vector<ContainerId> alive);
 
+  Reservation plan(ReservationSpec spec);
+  WarmLink wait_for_link(const Space& space);
+  store::Database& database() { return *database_; }
+  /// Runs `body` on the control thread.
+  template <class F>
+  void on_control(F body) {
+    auto done = std::make_shared<std::packaged_task<void()>>(std::move(body));
+    asio::post(context_->get_executor(), [done] { (*done)(); });
+    done->get_future().get();
+  }
   ContainerId add(const std::string& network, const Space& space, std::vector<std::string> names);
   EndpointInfo endpoint(const ContainerId& container) { return endpoints_.at(container); }
 
@@ -116,6 +128,8 @@ T Daemon::wait(task<T> work) {
 std::string fresh_instance();
 std::string nft(const std::string& commands);
 std::string read_setting(const std::string& path);
+/// The hardware address of a link in the calling thread's namespace.
+std::string link_address(const std::string& link);
 /// Link names of the playing host, sorted.
 std::vector<std::string> link_names();
 
