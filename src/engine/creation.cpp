@@ -144,7 +144,11 @@ Record Engine::Impl::make_record(ContainerSpec spec, Origin origin) const {
 
 std::optional<std::int64_t> Engine::Impl::reserve_id_slot(const Security& security) const {
   if (security.privileged || security.user_namespace == UserNamespace::host) return std::nullopt;
-  std::set<std::int64_t> used;
+  return free_id_slot();
+}
+
+std::int64_t Engine::Impl::free_id_slot() const {
+  std::set<std::int64_t> used(warm.slots().begin(), warm.slots().end());
   for (const auto& [id, container] : containers)
     if (container->record.internals.id_slot) used.insert(*container->record.internals.id_slot);
   return choose_id_slot(used, data_dir.string());

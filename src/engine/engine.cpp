@@ -25,7 +25,7 @@ Engine::Impl::Impl(Parts& with, std::filesystem::path directory)
       execs(parts.executor),
       background(parts.executor),
       operations(parts.executor),
-      warm(parts.executor, parts.runtime, parts.networks),
+      warm(parts.executor, parts.runtime, parts.networks, [this] { return free_id_slot(); }),
       restarts(parts.executor, kStartsAtOnce) {
   make_directories(data_dir / "containers", 0711);
 }

@@ -91,6 +91,7 @@ struct Engine::Impl {
   Record make_record(ContainerSpec spec, Origin origin) const;
   void settle_name(ContainerSpec* spec) const;
   std::optional<std::int64_t> reserve_id_slot(const Security& security) const;
+  std::int64_t free_id_slot() const;
 
   // volumes.cpp
   /// Makes the volumes that are not there, fills new ones from the image, and says where each is. Idempotent.
@@ -104,7 +105,8 @@ struct Engine::Impl {
   task<> start(ContainerId id);
   task<> start_locked(ContainerPtr container, Wanted wanted);
   task<> start_steps(ContainerPtr container, Wanted wanted, bool* executing);
-  void commit_start(Container& container, Wanted wanted, const network::Reservation* reservation);
+  void commit_start(Container& container, Wanted wanted, const network::Reservation* reservation,
+                    std::optional<std::int64_t> id_slot);
   task<> start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing);
   std::optional<Warm> take_warm(const Record& record);
   task<std::optional<network::Reservation>> reserve_network(ContainerPtr container, Warm* warm);

@@ -43,8 +43,8 @@ void RecordStore::insert(const Record& record, std::vector<Event> events, const 
 void RecordStore::update(const Record& record, std::vector<Event> events, const Also& also) {
   const auto& info = record.info;
   events_.transaction(std::move(events), [&](store::Transaction& t) {
-    t.run("UPDATE containers SET state=?, info=?, internals=? WHERE id=?",
-          {json::name_of(info.state), json::to_text(info), json::to_text(record.internals), info.id.str()});
+    t.run("UPDATE containers SET state=?, id_slot=?, info=?, internals=? WHERE id=?",
+          {json::name_of(info.state), record.internals.id_slot, json::to_text(info), json::to_text(record.internals), info.id.str()});
     if (also) also(t);
   });
 }

@@ -61,6 +61,7 @@ task<> Engine::Impl::recover() {
 }
 
 task<> Engine::Impl::remove_leftovers() {
+  co_await parts.runtime.sweep();
   for (const auto& id : parts.runtime.leftovers()) {
     auto known = containers.find(id);
     if (known != containers.end() && is_active(known->second->state())) continue;

@@ -87,7 +87,8 @@ task<> Engine::Impl::start_locked(ContainerPtr container, Wanted wanted) {
 
 // One transaction: that it is being started, and all it holds of the network. What comes after it is undone by
 // release_network and release_runtime, now or after a crash.
-void Engine::Impl::commit_start(Container& container, Wanted wanted, const network::Reservation* reservation) {
+void Engine::Impl::commit_start(Container& container, Wanted wanted, const network::Reservation* reservation,
+                                std::optional<std::int64_t> id_slot) {
   RecordStore::Also rows;
   if (reservation != nullptr) rows = [reservation](store::Transaction& t) { reservation->write(t); };
   commit(
@@ -104,6 +105,8 @@ void Engine::Impl::commit_start(Container& container, Wanted wanted, const netwo
           record.info.ports = ports_of(*reservation);
         }
         if (wanted == Wanted::by_user) internals.failures = 0;
+        // Files are stored with the ids the container knows, so another range is as good as the last one.
+        internals.id_slot = id_slot;
         internals.start_after_stop = false;
         internals.start_began = now();
         internals.boot_id = boot_id;
@@ -119,7 +122,8 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   Warm ready = take_warm(container->record).value_or(Warm{});
   auto reservation = co_await reserve_network(container, &ready);
   step("start: row");
-  commit_start(*container, wanted, reservation ? &*reservation : nullptr);
+  auto id_slot = ready.standby ? std::optional(ready.id_slot->number()) : container->record.internals.id_slot;
+  commit_start(*container, wanted, reservation ? &*reservation : nullptr, id_slot);
   if (reservation) reservation->keep();
   step("start: plan");
   auto plan = co_await plan_start(container, std::move(volumes));
@@ -158,7 +162,7 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
   co_await release_network(container);
   co_await release_runtime(container);
   // It may have failed before its first row: then this is it.
-  if (container->state() == before) commit_start(*container, wanted, nullptr);
+  if (container->state() == before) commit_start(*container, wanted, nullptr, container->record.internals.id_slot);
   auto& info = container->record.info;
   int code = exit_code_of(failure, executing);
   std::optional<Restart> again;

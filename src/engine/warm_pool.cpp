@@ -1,6 +1,7 @@
 #include "warm_pool.h"
 
 #include "gantry/base/log.h"
+#include "id_range.h"
 
 namespace gantry::engine {
 
@@ -22,7 +23,8 @@ task<> WarmPool::fill() {
   try {
     while (!closed_ && ready_.size() < kReady) {
       Warm warm;
-      warm.standby = co_await runtime_.make_standby();
+      warm.id_slot = std::make_shared<HeldSlot>(slots_, free_slot_());
+      warm.standby = co_await runtime_.make_standby(id_range(warm.id_slot->number()));
       Fd netns = warm.standby->netns().duplicate();
       auto link = co_await networks_.prepare_link(std::move(netns));
       warm.link.emplace(std::move(link));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <set>
 #include <vector>
 
 #include "gantry/base/async.h"
@@ -8,8 +10,24 @@
 
 namespace gantry::engine {
 
+/// A range of ids that is taken as long as this lives; afterwards it is whose row has it.
+class HeldSlot {
+ public:
+  using Slots = std::multiset<std::int64_t>;
+  HeldSlot(std::shared_ptr<Slots> slots, std::int64_t slot) : slots_(std::move(slots)), place_(slots_->insert(slot)) {}
+  HeldSlot(const HeldSlot&) = delete;
+  HeldSlot& operator=(const HeldSlot&) = delete;
+  ~HeldSlot() { slots_->erase(place_); }
+  std::int64_t number() const { return *place_; }
+
+ private:
+  std::shared_ptr<Slots> slots_;
+  Slots::iterator place_;
+};
+
 /// What a start would wait for and can be made ahead: a shim in namespaces of its own, with a link into its network.
 struct Warm {
+  std::shared_ptr<HeldSlot> id_slot;  ///< see id_range.h; the container takes it over
   std::shared_ptr<runtime::Standby> standby;
   std::optional<network::WarmLink> link;
 };
@@ -20,11 +38,15 @@ class WarmPool {
  public:
   static constexpr std::size_t kReady = 6;
 
-  WarmPool(asio::any_io_executor executor, runtime::Runtime& runtime, network::NetworkManager& networks)
-      : runtime_(runtime), networks_(networks), background_(std::move(executor)) {}
+  /// `free_slot`: a range of ids nobody has.
+  WarmPool(asio::any_io_executor executor, runtime::Runtime& runtime, network::NetworkManager& networks,
+           std::function<std::int64_t()> free_slot)
+      : runtime_(runtime), networks_(networks), free_slot_(std::move(free_slot)), background_(std::move(executor)) {}
 
   /// Empty when there is none just now.
   std::optional<Warm> take();
+  /// The ranges it holds.
+  const HeldSlot::Slots& slots() const { return *slots_; }
   /// Makes what is missing. Not on the path of a start.
   void refill();
   task<> close();
@@ -34,6 +56,8 @@ class WarmPool {
 
   runtime::Runtime& runtime_;
   network::NetworkManager& networks_;
+  std::function<std::int64_t()> free_slot_;
+  std::shared_ptr<HeldSlot::Slots> slots_ = std::make_shared<HeldSlot::Slots>();
   Scope background_;
   std::vector<Warm> ready_;
   bool filling_ = false;

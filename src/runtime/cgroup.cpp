@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <set>
@@ -159,16 +160,37 @@ CgroupTree::CgroupTree(std::string instance, const std::string& mounts) : parent
   if (version2_) hierarchies_.push_back({unified, {}});
 }
 
-std::vector<std::string> CgroupTree::directories(const ContainerId& id) const {
+void CgroupTree::bind(const ContainerId& id, std::string group) {
+  std::lock_guard lock(mutex_);
+  bound_[id] = std::move(group);
+}
+
+std::string CgroupTree::group_of(const ContainerId& id) const {
+  std::lock_guard lock(mutex_);
+  auto found = bound_.find(id);
+  return found == bound_.end() ? id.str() : found->second;
+}
+
+bool CgroupTree::is_bound(const std::string& group) const {
+  std::lock_guard lock(mutex_);
+  return std::ranges::any_of(bound_, [&](const auto& entry) { return entry.second == group; });
+}
+
+void CgroupTree::forget(const ContainerId& id) {
+  std::lock_guard lock(mutex_);
+  bound_.erase(id);
+}
+
+std::vector<std::string> CgroupTree::directories(const std::string& group) const {
   // Two controllers may be mounted together and be reached by two names.
   std::set<std::string> out;
-  for (const auto& hierarchy : hierarchies_) out.insert((hierarchy.directory / parent_ / id.str()).string());
+  for (const auto& hierarchy : hierarchies_) out.insert((hierarchy.directory / parent_ / group).string());
   return {out.begin(), out.end()};
 }
 
-fs::path CgroupTree::directory(const ContainerId& id, const std::string& controller) const {
+fs::path CgroupTree::directory(const std::string& group, const std::string& controller) const {
   for (const auto& hierarchy : hierarchies_)
-    if (has_word(hierarchy.options, controller)) return hierarchy.directory / parent_ / id.str();
+    if (has_word(hierarchy.options, controller)) return hierarchy.directory / parent_ / group;
   throw Error(ErrorKind::unsupported, "a limit needs the control group controller '" + controller + "', which this host lacks",
               "enable it on the kernel's command line, or leave the limit out");
 }
@@ -189,7 +211,7 @@ void CgroupTree::kill(const ContainerId& id) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
   for (;;) {
     bool any = false;
-    for (const auto& directory : directories(id)) any = kill_once(directory) || any;
+    for (const auto& directory : directories(group_of(id))) any = kill_once(directory) || any;
     if (!any) return;
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(ErrorKind::timeout, "kill container " + short_id(id) + ": its processes do not end",
@@ -200,28 +222,32 @@ void CgroupTree::kill(const ContainerId& id) const {
 
 void CgroupTree::remove(const ContainerId& id) const {
   kill(id);
+  remove_group(group_of(id));
+}
+
+void CgroupTree::remove_group(const std::string& group) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
-  for (const auto& directory : directories(id))
-    for (const auto& group : below(directory))
-      while (::rmdir(group.c_str()) < 0 && errno != ENOENT) {
-        if (std::chrono::steady_clock::now() > deadline) throw_errno("remove control group " + group.string());
+  for (const auto& directory : directories(group))
+    for (const auto& part : below(directory))
+      while (::rmdir(part.c_str()) < 0 && errno != ENOENT) {
+        if (std::chrono::steady_clock::now() > deadline) throw_errno("remove control group " + part.string());
         kill_once(directory);
         std::this_thread::sleep_for(kPause);
       }
 }
 
-std::vector<ContainerId> CgroupTree::containers() const {
-  std::set<ContainerId> out;
+std::vector<std::string> CgroupTree::groups() const {
+  std::set<std::string> out;
   std::error_code ignored;
   for (const auto& hierarchy : hierarchies_)
     for (const auto& entry : fs::directory_iterator(hierarchy.directory / parent_, ignored))
-      if (entry.is_directory(ignored)) out.insert(ContainerId(entry.path().filename().string()));
+      if (entry.is_directory(ignored)) out.insert(entry.path().filename().string());
   return {out.begin(), out.end()};
 }
 
 Usage CgroupTree::usage(const ContainerId& id) const {
   Usage usage;
-  for (const auto& directory : directories(id)) {
+  for (const auto& directory : directories(group_of(id))) {
     add_version1(directory, usage);
     add_version2(directory, usage);
     if (fs::exists(fs::path(directory) / "pids.current")) usage.pids = number_in(fs::path(directory) / "pids.current");

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -8,7 +10,8 @@
 #include "gantry/runtime/runtime.h"
 
 /// Control groups of one instance, in every hierarchy of the host (pure version 2, hybrid or version 1):
-/// `<hierarchy>/gantry-<instance>/<container id>`. All functions block shortly.
+/// `<hierarchy>/gantry-<instance>/<group>`. A container's group has its id as name, unless it was made before the container
+/// was known: then `bind` says which it is. All functions block shortly; from any thread.
 namespace gantry::runtime {
 
 struct CgroupHierarchy {
@@ -27,23 +30,30 @@ class CgroupTree {
   /// `mounts`: the text of /proc/self/mounts.
   CgroupTree(std::string instance, const std::string& mounts);
 
+  /// From here on the container's group is `group`.
+  void bind(const ContainerId& id, std::string group);
+  std::string group_of(const ContainerId& id) const;
+  bool is_bound(const std::string& group) const;
+  void forget(const ContainerId& id);
   /// The path as config.json wants it, the same in each hierarchy.
-  std::string path_of(const ContainerId& id) const { return "/" + parent_ + "/" + id.str(); }
-  std::vector<std::string> directories(const ContainerId& id) const;
-  /// Version 1: the container's group in the hierarchy of `controller`. Error (unsupported) when the host has none.
-  std::filesystem::path directory(const ContainerId& id, const std::string& controller) const;
+  std::string path_of(const ContainerId& id) const { return "/" + parent_ + "/" + group_of(id); }
+  std::vector<std::string> directories(const std::string& group) const;
+  /// Version 1: the group in the hierarchy of `controller`. Error (unsupported) when the host has none.
+  std::filesystem::path directory(const std::string& group, const std::string& controller) const;
   bool is_version2() const { return version2_; }
   const std::vector<CgroupHierarchy>& hierarchies() const { return hierarchies_; }
   /// The instance's own groups, in which containers' are made: with the controllers switched on (version 2) or the
   /// processors handed down (version 1).
   void make_instance() const;
-  /// The specification's limits and device rules as files to write, in order.
-  std::vector<CgroupSetting> settings(const ContainerId& id, const oci::runtime::Resources& wanted) const;
+  /// The specification's limits and device rules as files of the group to write, in order.
+  std::vector<CgroupSetting> settings(const std::string& group, const oci::runtime::Resources& wanted) const;
   /// SIGKILL to every process until there is none; an Error (timeout) when they do not go.
   void kill(const ContainerId& id) const;
   /// Kills and removes.
   void remove(const ContainerId& id) const;
-  std::vector<ContainerId> containers() const;
+  /// The names of all there are.
+  std::vector<std::string> groups() const;
+  void remove_group(const std::string& group) const;
   Usage usage(const ContainerId& id) const;
   /// The instance's own directories, when they are empty.
   void remove_instance() const noexcept;
@@ -52,6 +62,8 @@ class CgroupTree {
   std::string parent_;
   std::vector<CgroupHierarchy> hierarchies_;
   bool version2_ = false;
+  mutable std::mutex mutex_;
+  std::map<ContainerId, std::string> bound_;
 };
 
 }  // namespace gantry::runtime

@@ -27,21 +27,21 @@ std::string rule_text(const spec::DeviceRule& rule) {
 
 class Version1 {
  public:
-  Version1(const CgroupTree& tree, const ContainerId& id) : tree_(tree), id_(id) {}
+  Version1(const CgroupTree& tree, const std::string& group) : tree_(tree), group_(group) {}
 
   void add(const std::string& controller, const std::string& file, std::string value) {
-    out.push_back({tree_.directory(id_, controller) / file, std::move(value)});
+    out.push_back({tree_.directory(group_, controller) / file, std::move(value)});
   }
 
   std::vector<CgroupSetting> out;
 
  private:
   const CgroupTree& tree_;
-  const ContainerId& id_;
+  const std::string& group_;
 };
 
-std::vector<CgroupSetting> version1(const CgroupTree& tree, const ContainerId& id, const spec::Resources& wanted) {
-  Version1 set(tree, id);
+std::vector<CgroupSetting> version1(const CgroupTree& tree, const std::string& group, const spec::Resources& wanted) {
+  Version1 set(tree, group);
   for (const auto& rule : wanted.devices)
     set.add("devices", rule.allow ? "devices.allow" : "devices.deny", rule_text(rule));
   if (wanted.memory) {
@@ -85,9 +85,9 @@ std::vector<CgroupSetting> version2(const std::filesystem::path& directory, cons
 
 }  // namespace
 
-std::vector<CgroupSetting> CgroupTree::settings(const ContainerId& id, const spec::Resources& wanted) const {
-  if (is_version2()) return version2(hierarchies_.front().directory / parent_ / id.str(), wanted);
-  return version1(*this, id, wanted);
+std::vector<CgroupSetting> CgroupTree::settings(const std::string& group, const spec::Resources& wanted) const {
+  if (is_version2()) return version2(hierarchies_.front().directory / parent_ / group, wanted);
+  return version1(*this, group, wanted);
 }
 
 }  // namespace gantry::runtime

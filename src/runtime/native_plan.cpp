@@ -7,6 +7,7 @@
 #include <map>
 
 #include "capabilities.h"
+#include "spec.h"
 
 namespace gantry::runtime {
 namespace {
@@ -65,18 +66,22 @@ void add_cgroup_mounts(Words& words, const spec::Mount& mount, const CgroupTree&
   }
 }
 
-void add_mounts(Words& words, const spec::Spec& whole, const CgroupTree& cgroups) {
-  for (const auto& mount : whole.mounts) {
-    auto options = split_options(mount.options);
-    if (mount.type == "cgroup") {
-      add_cgroup_mounts(words, mount, cgroups);
-    } else if (mount.type == "bind") {
-      words.add("mount", "bind", mount.destination, options.attributes,
-                std::filesystem::path(mount.source).filename().string());
-    } else {
-      auto rest = "source=" + mount.source + (options.rest.empty() ? "" : "," + options.rest);
-      words.add("mount", mount.type, mount.destination, options.attributes, rest);
-    }
+// The system's mounts come first in the specification (spec.cpp); the one that has a size of the container's own is not
+// among those every container has.
+bool is_common(const spec::Mount& mount, std::size_t place) {
+  return place < kSystemMounts && mount.destination != "/dev/shm";
+}
+
+void add_mount(Words& words, const spec::Mount& mount, const CgroupTree& cgroups) {
+  auto options = split_options(mount.options);
+  if (mount.type == "cgroup") {
+    add_cgroup_mounts(words, mount, cgroups);
+  } else if (mount.type == "bind") {
+    words.add("mount", "bind", mount.destination, options.attributes,
+              std::filesystem::path(mount.source).filename().string());
+  } else {
+    auto rest = "source=" + mount.source + (options.rest.empty() ? "" : "," + options.rest);
+    words.add("mount", mount.type, mount.destination, options.attributes, rest);
   }
 }
 
@@ -100,6 +105,11 @@ void add_device_rules(Words& words, const spec::Resources& resources) {
               number_or_all(rule.minor), rule.access);
 }
 
+void add_place(Words& words, const spec::Spec& whole, const CgroupTree& cgroups, const std::string& group) {
+  for (const auto& directory : cgroups.directories(group)) words.add("cgroup", directory);
+  for (const auto& mapping : whole.linux_.uidMappings) words.add("map", mapping.hostID, mapping.size);
+}
+
 }  // namespace
 
 void add_native_process(Words& words, const spec::Process& process) {
@@ -112,19 +122,47 @@ void add_native_process(Words& words, const spec::Process& process) {
   for (const auto& variable : process.env) words.add("env", variable);
 }
 
-void add_native(Words& words, const spec::Spec& whole, const CgroupTree& cgroups, const ContainerId& id,
-                const std::filesystem::path& filter) {
+std::string common_words(const spec::Spec& whole, const CgroupTree& cgroups) {
+  Words words;
   words.add("native");
-  words.add("hostname", whole.hostname);
-  if (whole.root.readonly) words.add("read-only-root");
-  if (!filter.empty()) words.add("seccomp", filter.string());
-  add_mounts(words, whole, cgroups);
+  for (std::size_t i = 0; i < whole.mounts.size(); ++i)
+    if (is_common(whole.mounts[i], i)) add_mount(words, whole.mounts[i], cgroups);
   add_devices(words, whole.linux_);
   for (const auto& path : whole.linux_.maskedPaths) words.add("mask", path);
   for (const auto& path : whole.linux_.readonlyPaths) words.add("read-only", path);
+  add_device_rules(words, whole.linux_.resources);
+  return words.take();
+}
+
+std::string early_plan(const spec::Spec& whole, const CgroupTree& cgroups, const std::string& group) {
+  Words words;
+  add_place(words, whole, cgroups, group);
+  spec::Resources devices;
+  if (!cgroups.is_version2()) devices.devices = whole.linux_.resources.devices;
+  add_settings(words, cgroups.settings(group, devices));
+  return words.take() + common_words(whole, cgroups);
+}
+
+std::string exec_base(const spec::Spec& whole, const CgroupTree& cgroups, const std::string& group,
+                      const std::filesystem::path& filter) {
+  Words words;
+  words.add("native");
+  add_place(words, whole, cgroups, group);
+  if (!filter.empty()) words.add("seccomp", filter.string());
+  return words.take();
+}
+
+void add_native(Words& words, const spec::Spec& whole, const CgroupTree& cgroups, const std::string& group,
+                const std::filesystem::path& filter) {
+  words.add("hostname", whole.hostname);
+  if (whole.root.readonly) words.add("read-only-root");
+  if (!filter.empty()) words.add("seccomp", filter.string());
+  for (std::size_t i = 0; i < whole.mounts.size(); ++i)
+    if (!is_common(whole.mounts[i], i)) add_mount(words, whole.mounts[i], cgroups);
   for (const auto& [name, value] : whole.linux_.sysctl) words.add("sysctl", name, value);
-  add_settings(words, cgroups.settings(id, whole.linux_.resources));
-  if (cgroups.is_version2()) add_device_rules(words, whole.linux_.resources);
+  auto limits = whole.linux_.resources;
+  limits.devices.clear();
+  add_settings(words, cgroups.settings(group, limits));
   add_native_process(words, whole.process);
 }
 

@@ -11,6 +11,7 @@
 ///   <run_dir>/seccomp/                      compiled system call filters, shared by containers
 ///   <run_dir>/containers/<id>/              the shim's working directory
 ///       config.json  plan  crun.log  pid    bundle, what the shim reads, what the OCI runtime says
+///       base  group                         what execs read before their own plan; the control group's name
 ///       shim.sock  shim.pid                 "<pid> <start time>" of the shim
 ///       e/<exec>/                           the same for an exec: process.json plan crun.log pid shim.sock shim.pid
 namespace gantry::runtime {
@@ -34,6 +35,6 @@ class Paths {
 /// may be hidden under kStage in the shim's namespace.
 inline constexpr char kLauncherRootFromContainer[] = "../../crun";
 inline constexpr char kLauncherRootFromExec[] = "../../../../crun";
-inline constexpr char kPlanFromExec[] = "../../plan";
+inline constexpr char kBaseFromExec[] = "../../base";
 
 }  // namespace gantry::runtime

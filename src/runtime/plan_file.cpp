@@ -47,12 +47,15 @@ Words container_plan(const Plan& plan, const Config& config, const std::vector<s
   words.add("state", plan.state_dir.string());
   words.add("log", plan.log_max_size, plan.log_max_files);
   add_streams(words, plan.tty, plan.open_stdin, plan.uid, plan.gid, plan.user_namespace);
-  if (plan.user_namespace) words.add("map", plan.user_namespace->host, plan.user_namespace->size);
+  // The native launcher's shim knows these from its early plan.
+  if (plan.launcher == Launcher::crun) {
+    if (plan.user_namespace) words.add("map", plan.user_namespace->host, plan.user_namespace->size);
+    for (const auto& cgroup : cgroups) words.add("cgroup", cgroup);
+  }
   words.add("upper", plan.upper.string());
   words.add("work", plan.work.string());
   for (const auto& layer : plan.layers) words.add("layer", layer.string());
   add_binds(words, plan, config);
-  for (const auto& cgroup : cgroups) words.add("cgroup", cgroup);
   for (const auto& limit : limits) words.add("rlimit", rlimit_number(limit.name), limit.soft, limit.hard);
   return words;
 }
@@ -61,7 +64,7 @@ Words exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& confi
                 const std::optional<IdRange>& user_namespace, std::optional<pid_t> container) {
   Words words;
   if (container) {
-    words.add("over", kPlanFromExec);
+    words.add("over", kBaseFromExec);
     words.add("pid", *container);
   }
   words.add("exec");

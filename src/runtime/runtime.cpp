@@ -10,6 +10,7 @@
 #include "exit_file.h"
 #include "gantry/base/log.h"
 #include "runtime_impl.h"
+#include "spec.h"
 #include "session.h"
 
 namespace gantry::runtime {
@@ -23,15 +24,6 @@ ExitRecord record_of(const shim::Status& status) {
           .time = Timestamp(Duration(status.time))};
 }
 
-StandbyKind kind_for(const Plan& plan) {
-  if (plan.launcher == Launcher::crun) return StandbyKind::plain;
-  return plan.user_namespace ? StandbyKind::mapped : StandbyKind::host;
-}
-
-std::shared_ptr<Standby> usable_standby(const Plan& plan) {
-  return plan.standby && plan.standby->kind() == kind_for(plan) ? plan.standby : nullptr;
-}
-
 }  // namespace
 
 Runtime::Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config)
@@ -43,10 +35,14 @@ Runtime::~Runtime() {
     if (container->link) container->link->close();
 }
 
-task<std::shared_ptr<Standby>> Runtime::make_standby() {
-  auto start = [impl = impl_.get()] { return start_standby(*impl->shim, StandbyKind::mapped); };
-  auto standby = co_await impl_->pool.run(start);
-  co_return std::shared_ptr<Standby>(std::move(standby));
+task<std::shared_ptr<Standby>> Runtime::make_standby(IdRange ids) {
+  auto start = [impl = impl_.get(), ids] {
+    Plan plan;
+    plan.user_namespace = ids;
+    plan.argv = {"/"};
+    return impl->start_standby(make_spec(plan, {}));
+  };
+  co_return co_await impl_->pool.run(start);
 }
 
 task<Created> Runtime::create(Plan plan) {
@@ -55,9 +51,7 @@ task<Created> Runtime::create(Plan plan) {
   std::exception_ptr failure;
   Created created;
   auto prepare = [impl = impl_.get(), plan] {
-    impl->prepare(plan);
-    auto standby = usable_standby(plan);
-    if (!standby) standby = start_standby(*impl->shim, kind_for(plan));
+    auto standby = impl->prepare(plan);
     return impl->launch(impl->paths.container(plan.id), *standby);
   };
   try {
@@ -107,6 +101,7 @@ task<Adopted> Runtime::adopt(ContainerId id, fs::path state_dir) {
   container->state_dir = state_dir;
   // Only crun keeps a state of its own.
   container->launcher = fs::exists(impl_->paths.launcher_state(id)) ? Launcher::crun : Launcher::native;
+  if (auto group = read_file_if_exists(impl_->paths.container(id) / "group")) impl_->cgroups.bind(id, *group);
   container->link = co_await impl_->find_shim(id);
   if (container->link) {
     try {
@@ -192,11 +187,20 @@ task<Usage> Runtime::usage(ContainerId id) {
 
 std::vector<ContainerId> Runtime::leftovers() const {
   std::set<ContainerId> out;
-  for (const auto& id : impl_->cgroups.containers()) out.insert(id);
+  for (const auto& group : impl_->cgroups.groups())
+    if (!group.starts_with(kStandbyPrefix)) out.insert(ContainerId(group));
   std::error_code ignored;
   for (const auto& parent : {impl_->paths.containers(), impl_->paths.launcher_root()})
     for (const auto& entry : fs::directory_iterator(parent, ignored)) out.insert(ContainerId(entry.path().filename()));
   return {out.begin(), out.end()};
+}
+
+task<> Runtime::sweep() {
+  auto sweep = [impl = impl_.get()] {
+    for (const auto& group : impl->cgroups.groups())
+      if (group.starts_with(kStandbyPrefix) && !impl->cgroups.is_bound(group)) impl->cgroups.remove_group(group);
+  };
+  co_await impl_->pool.run(sweep);
 }
 
 void Runtime::cleanup_instance() noexcept {

@@ -16,6 +16,11 @@ namespace {
 
 constexpr auto kShimEndLimit = std::chrono::seconds(15);
 
+std::pair<std::uint32_t, std::uint32_t> ids_of(const oci::runtime::Spec& spec) {
+  if (spec.linux_.uidMappings.empty()) return {0, 0};
+  return {spec.linux_.uidMappings.front().hostID, spec.linux_.uidMappings.front().size};
+}
+
 constexpr auto kKilledLimit = std::chrono::seconds(3);
 
 task<bool> ends_within(std::shared_ptr<ShimLink> link, std::chrono::seconds limit) {
@@ -43,26 +48,46 @@ void Runtime::Impl::require_free(const ContainerId& id) const {
     throw Error(ErrorKind::conflict, "container " + short_id(id) + " already has a shim", "remove it first");
 }
 
-void Runtime::Impl::prepare(const Plan& plan) {
+std::shared_ptr<Standby> Runtime::Impl::start_standby(const oci::runtime::Spec& spec) {
+  cgroups.make_instance();
+  auto group = kStandbyPrefix + random_hex(12);
+  std::shared_ptr<Standby> standby = start_native_standby(*shim, early_plan(spec, cgroups, group));
+  standby->group = group;
+  standby->early_words = common_words(spec, cgroups);
+  standby->ids = ids_of(spec);
+  return standby;
+}
+
+std::shared_ptr<Standby> Runtime::Impl::prepare_native(const Plan& plan, const oci::runtime::Spec& spec, Words words) {
+  auto directory = paths.container(plan.id);
+  auto standby = plan.standby;
+  if (!standby || standby->early_words != common_words(spec, cgroups) || standby->ids != ids_of(spec))
+    standby = start_standby(spec);
+  cgroups.bind(plan.id, standby->group);
+  auto filter = uses_default_seccomp(plan) ? filters.default_for(plan.capabilities) : fs::path();
+  add_native(words, spec, cgroups, standby->group, filter);
+  write_file(directory / "group", standby->group);
+  write_file(directory / "base", exec_base(spec, cgroups, standby->group, filter));
+  write_file(directory / "plan", words.take());
+  return standby;
+}
+
+std::shared_ptr<Standby> Runtime::Impl::prepare(const Plan& plan) {
   auto directory = paths.container(plan.id);
   SpecContext context{.cgroups_path = cgroups.path_of(plan.id), .limits = effective_limits(plan, may_raise_limits())};
   bool native = plan.launcher == Launcher::native;
   context.seccomp_by_name = !native;
   auto spec = make_spec(plan, context);
-  auto words = container_plan(plan, config, cgroups.directories(plan.id), context.limits);
+  auto words = container_plan(plan, config, cgroups.directories(plan.id.str()), context.limits);
   make_directories(plan.state_dir, 0700);
   make_root_directory(plan.upper);
   make_directories(plan.work, 0755);
   make_directories(directory, 0700);
-  if (native) {
-    cgroups.make_instance();
-    auto filter = uses_default_seccomp(plan) ? filters.default_for(plan.capabilities) : fs::path();
-    add_native(words, spec, cgroups, plan.id, filter);
-  } else {
-    write_file(directory / "config.json", json::to_text(spec));
-  }
-  write_file(directory / "plan", words.take());
   remove_tree(plan.state_dir / "exit.json");  // of the run before
+  if (native) return prepare_native(plan, spec, std::move(words));
+  write_file(directory / "config.json", json::to_text(spec));
+  write_file(directory / "plan", words.take());
+  return start_plain_standby(*shim);
 }
 
 // The connection is made before the shim has its plan, so that not even an immediate failure of it is missed.
@@ -99,12 +124,13 @@ task<> Runtime::Impl::end_shim(ContainerId id) {
   if (!co_await ends_within(link, kKilledLimit)) link->close();
 }
 
-void Runtime::Impl::clear(const ContainerId& id) const {
+void Runtime::Impl::clear(const ContainerId& id) {
   auto directory = paths.container(id);
   std::error_code ignored;
   kill_shim(directory);
   for (const auto& exec : fs::directory_iterator(paths.execs(id), ignored)) kill_shim(exec.path());
   cgroups.remove(id);
+  cgroups.forget(id);
   remove_tree(paths.launcher_state(id));
   remove_tree(directory);
 }

@@ -8,6 +8,7 @@
 #include "paths.h"
 #include "seccomp_filter.h"
 #include "shim_link.h"
+#include "words.h"
 #include "standby_pool.h"
 
 namespace gantry::runtime {
@@ -19,6 +20,8 @@ struct Container {
   std::optional<ExitRecord> exit;
 };
 
+/// Control groups made before their container was known begin like this.
+inline constexpr char kStandbyPrefix[] = "standby-";
 inline constexpr auto kStepLimit = std::chrono::seconds(60);
 
 struct Runtime::Impl {
@@ -53,8 +56,10 @@ struct Runtime::Impl {
 
   /// Error (conflict) when a container of this id is there.
   void require_free(const ContainerId& id) const;
-  /// Bundle and plan on disk.
-  void prepare(const Plan& plan);
+  /// Bundle and plan on disk, and the shim that will take it. Blocking.
+  std::shared_ptr<Standby> prepare(const Plan& plan);
+  std::shared_ptr<Standby> prepare_native(const Plan& plan, const oci::runtime::Spec& spec, Words words);
+  std::shared_ptr<Standby> start_standby(const oci::runtime::Spec& spec);
   void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory,
                     pid_t pid, Launcher launcher) const;
   /// Makes `standby` the shim of a prepared directory. Blocking.
@@ -64,7 +69,7 @@ struct Runtime::Impl {
   /// Waits for the end of the shim of a container whose processes are dead; kills one that does not end.
   task<> end_shim(ContainerId id);
   /// Whatever is left: shims, control group, directories.
-  void clear(const ContainerId& id) const;
+  void clear(const ContainerId& id);
 
   asio::any_io_executor executor;
   WorkerPool& pool;

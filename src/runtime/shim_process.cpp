@@ -16,6 +16,7 @@
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"
 #include "gantry/base/process.h"
+#include "launcher_error.h"
 
 namespace gantry::runtime {
 namespace {
@@ -31,6 +32,52 @@ std::string start_time(pid_t pid) {
   return field;
 }
 
+constexpr int kEndLimit = 2000;  // milliseconds
+
+std::unique_ptr<Standby> spawn_shim(const ShimImage& image, StandbyKind kind) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) throw_errno("make a socket pair");
+  Fd ours(ends[0]);
+  Fd theirs(ends[1]);
+  Command command{.argv = {image.path(), json::name_of(kind)},
+                  .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                  .descriptors = {{3, theirs.get()}},
+                  .new_session = true};
+  Child child = spawn(command);
+  return std::make_unique<Standby>(kind, child.pid(), child.pidfd().duplicate(), std::move(ours));
+}
+
+// It says the number of its first process, or what failed: three lines.
+pid_t await_ready(const Standby& standby) {
+  char buffer[8192];
+  ssize_t got;
+  do got = ::recv(standby.socket().get(), buffer, sizeof buffer, 0);
+  while (got < 0 && errno == EINTR);
+  if (got <= 0) throw Error(ErrorKind::unavailable, "a shim ended before it was ready", "see gantryd's log and dmesg");
+  pid_t first = 0;
+  if (got != sizeof first) throw shim_error(std::string(buffer, static_cast<std::size_t>(got)), {});
+  std::memcpy(&first, buffer, sizeof first);
+  return first;
+}
+
+void send_descriptors(const Standby& standby, std::initializer_list<int> descriptors) {
+  char byte = 'p';
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+  auto size = descriptors.size() * sizeof(int);
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = CMSG_SPACE(size);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(size);
+  std::memcpy(CMSG_DATA(header), descriptors.begin(), size);
+  if (::sendmsg(standby.socket().get(), &message, MSG_NOSIGNAL) < 0) throw_errno("give a shim its plan");
+}
+
 }  // namespace
 
 ShimImage::ShimImage(const std::filesystem::path& program) {
@@ -42,9 +89,12 @@ ShimImage::ShimImage(const std::filesystem::path& program) {
   path_ = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(memory_.get());
 }
 
+// With the socket its order ends: it takes its first process and control group away, and then itself.
 Standby::~Standby() {
   if (!process_) return;
-  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  socket_.reset();
+  pollfd ended{process_.get(), POLLIN, 0};
+  if (::poll(&ended, 1, kEndLimit) <= 0) ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
   siginfo_t ignored{};
   while (::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &ignored, WEXITED) < 0 && errno == EINTR) {
   }
@@ -52,48 +102,27 @@ Standby::~Standby() {
 
 Fd Standby::give_away() { return std::move(process_); }
 
-std::unique_ptr<Standby> start_standby(const ShimImage& image, StandbyKind kind) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) throw_errno("make a socket pair");
-  Fd ours(ends[0]);
-  Fd theirs(ends[1]);
-  Command command{.argv = {image.path(), json::name_of(kind)},
-                  .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                  .descriptors = {{3, theirs.get()}},
-                  .new_session = true};
-  Child child = spawn(command);
-  theirs.reset();
-  auto standby = std::make_unique<Standby>(kind, child.pid(), child.pidfd().duplicate(), std::move(ours));
-  // It says which process holds the namespaces.
-  pid_t holder = 0;
-  ssize_t got;
-  do got = ::recv(standby->socket().get(), &holder, sizeof holder, 0);
-  while (got < 0 && errno == EINTR);
-  if (got != sizeof holder)
-    throw Error(ErrorKind::unavailable, "a shim ended before it was ready", "see gantryd's log and dmesg");
-  if (kind != StandbyKind::plain)
-    standby->set_netns(open_file("/proc/" + std::to_string(holder) + "/ns/net", O_RDONLY));
+std::unique_ptr<Standby> start_plain_standby(const ShimImage& image) {
+  auto standby = spawn_shim(image, StandbyKind::plain);
+  await_ready(*standby);
+  return standby;
+}
+
+std::unique_ptr<Standby> start_native_standby(const ShimImage& image, const std::string& early_plan) {
+  auto standby = spawn_shim(image, StandbyKind::native);
+  Fd words(::memfd_create("plan", MFD_CLOEXEC));
+  if (!words) throw_errno("make a file in memory");
+  write_all(words.get(), early_plan, "early plan");
+  send_descriptors(*standby, {words.get()});
+  pid_t first = await_ready(*standby);
+  standby->set_netns(open_file("/proc/" + std::to_string(first) + "/ns/net", O_RDONLY));
   return standby;
 }
 
 void assign(Standby& standby, const std::filesystem::path& directory, const Fd& listener) {
   Fd place = open_file(directory.string(), O_PATH | O_DIRECTORY);
   write_file(directory / "shim.pid", std::to_string(standby.pid()) + " " + start_time(standby.pid()) + "\n");
-  char byte = 'p';
-  iovec part{&byte, 1};
-  int descriptors[2] = {place.get(), listener.get()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptors)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptors);
-  std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
-  if (::sendmsg(standby.socket().get(), &message, MSG_NOSIGNAL) < 0) throw_errno("give a shim its plan");
+  send_descriptors(standby, {place.get(), listener.get()});
 }
 
 void kill_shim(const std::filesystem::path& directory) {

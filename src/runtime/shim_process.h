@@ -22,7 +22,9 @@ class ShimImage {
 };
 
 /// Starts a shim that waits for its plan. Blocks shortly.
-std::unique_ptr<Standby> start_standby(const ShimImage& image, StandbyKind kind);
+std::unique_ptr<Standby> start_plain_standby(const ShimImage& image);
+/// The same with a container's first process, by its early plan. Error: what that failed with.
+std::unique_ptr<Standby> start_native_standby(const ShimImage& image, const std::string& early_plan);
 /// Makes it the shim of `directory`, where `plan` lies, with the listening socket of that directory.
 void assign(Standby& standby, const std::filesystem::path& directory, const Fd& listener);
 /// SIGKILL to the shim of `directory`, if it still is that process, and waits for its end. Blocks shortly.

@@ -12,6 +12,8 @@ struct SpecContext {
   bool seccomp_by_name = true;      ///< crun compiles the profile itself; the native launcher gets a program
 };
 
+/// The first so many mounts of every specification are the system's own.
+inline constexpr std::size_t kSystemMounts = 7;
 bool uses_default_seccomp(const Plan& plan);
 oci::runtime::Spec make_spec(const Plan& plan, const SpecContext& context);
 oci::runtime::Process make_exec_process(const ExecPlan& plan, bool own_user_namespace);

@@ -27,6 +27,7 @@ struct Order {
 Order* order = nullptr;  // shared with the holder
 int go[2] = {-1, -1};
 pid_t holder_pid = -1;
+int user_fd = -1;
 
 // Descriptors are shared with the shim: those of the order are made after this process.
 [[noreturn]] void wait_and_bear(int orders, pid_t shim) {
@@ -34,7 +35,7 @@ pid_t holder_pid = -1;
   if (::getppid() != shim) ::_exit(0);
   char byte;
   if (::read(orders, &byte, 1) != 1) ::_exit(0);
-  pid_t child = clone_process(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_PARENT, 0, order->cgroup);
+  pid_t child = clone_process(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_PARENT | CLONE_FILES, 0, order->cgroup);
   if (child == 0) order->first();
   order->child = child;
   order->error = child < 0 ? errno : 0;
@@ -86,15 +87,13 @@ pid_t pid() { return holder_pid; }
 void map_ids() {
   write_map("uid_map");
   write_map("gid_map");
-}
-
-int user_namespace() {
   Text<64> path;
   path.add("/proc/").add(static_cast<std::uint64_t>(holder_pid)).add("/ns/user");
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail_errno("open", path.c_str());
-  return fd;
+  user_fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (user_fd < 0) fail_errno("open", path.c_str());
 }
+
+int user_namespace() { return user_fd; }
 
 pid_t bear(void (*first)(), int cgroup) {
   order->first = first;

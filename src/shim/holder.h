@@ -12,12 +12,12 @@ namespace gantry::shim::holder {
 void make(bool user_namespace, bool network_namespace);
 bool made();
 pid_t pid();
-/// The ids of the plan. Once.
+/// The ids of the plan, once.
 void map_ids();
-/// A descriptor of its user namespace.
+/// A descriptor of its user namespace, also after its end. -1: it has none of its own.
 int user_namespace();
 /// A child of the shim, born in the holder's namespaces and in new ones for processes, mounts and names, which runs
-/// `first`. `cgroup`: a version 2 directory it is born in, or -1. The holder ends.
+/// `first`. It shares our descriptors until it unshares them. `cgroup`: a version 2 directory it is born in, or -1. The holder ends.
 pid_t bear(void (*first)(), int cgroup);
 void end();
 

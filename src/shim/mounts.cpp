@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "gantry/runtime/stage.h"
 #include "holder.h"
 #include "log.h"
@@ -196,7 +198,8 @@ void attach_binds() {
 
 void close_all() {
   for (std::size_t i = 0; i < plan.layer_count; ++i) ::close(layer_fds[i]);
-  for (std::size_t i = 0; i < plan.bind_count; ++i) ::close(bind_fds[i]);
+  for (std::size_t i = 0; i < plan.bind_count; ++i)
+    if (bind_fds[i] >= 0) ::close(bind_fds[i]);
   ::close(upper_fd);
 }
 
@@ -213,18 +216,46 @@ void enter_private_namespace() {
     if (::umount2("/sys/fs/cgroup/unified", MNT_DETACH) < 0) fail_errno("unmount", "/sys/fs/cgroup/unified");
 }
 
-void mount_all() {
-  int here = ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (here < 0) fail_errno("open", "the container's directory");
-  int user_namespace = plan.mapped ? holder::user_namespace() : -1;
-  clone_all(user_namespace);
-  if (user_namespace >= 0) ::close(user_namespace);
+namespace {
+
+class KeepDirectory {
+ public:
+  KeepDirectory() : here_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+    if (here_ < 0) fail_errno("open", "the container's directory");
+  }
+  KeepDirectory(const KeepDirectory&) = delete;
+  KeepDirectory& operator=(const KeepDirectory&) = delete;
+  ~KeepDirectory() {
+    if (::fchdir(here_) < 0) fail_errno("change to", "the container's directory");
+    ::close(here_);
+  }
+
+ private:
+  int here_;
+};
+
+void mount_in_stage() {
+  clone_all(plan.mapped ? holder::user_namespace() : -1);
   make_stage();
   mount_root();
+}
+
+}  // namespace
+
+void mount_all() {
+  KeepDirectory here;
+  mount_in_stage();
   attach_binds();
   close_all();
-  if (::fchdir(here) < 0) fail_errno("change to", "the container's directory");
-  ::close(here);
+}
+
+void mount_detached(int* root, int* binds) {
+  KeepDirectory here;
+  mount_in_stage();
+  *root = ::open_tree(AT_FDCWD, "r", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (*root < 0) fail_errno("detach", "the root file system");
+  for (std::size_t i = 0; i < plan.bind_count; ++i) binds[i] = std::exchange(bind_fds[i], -1);
+  close_all();
 }
 
 void unmount_all() { ::umount2(kStage, MNT_DETACH); }

@@ -13,6 +13,9 @@ void enter_private_namespace();
 /// The daemon chose <base> (kStage) and names it in config.json.
 void mount_all();
 
+/// The same for the native launcher: the root and the binds as mounts that are attached nowhere.
+void mount_detached(int* root, int* binds);
+
 /// Before the last process of the namespace ends, so that the writable layer is free at once.
 void unmount_all();
 

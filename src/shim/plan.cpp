@@ -16,7 +16,7 @@ namespace {
 
 struct Shared {
   Plan plan;
-  char text[2][1u << 20];  // the container's file, and an exec's
+  char text[2][1u << 20];  // the plan, and what it is read over
 };
 
 // Pages that are not touched cost nothing, and those of the kernel are zero.
@@ -55,13 +55,7 @@ std::int64_t number_or_all(const char* text) { return *text == '*' ? -1 : static
 
 void read_file(const char* name, char (&text)[1u << 20]);
 
-// An exec is of its container's namespaces, limits and filter; what runs is its own.
-void read_over_container(const char* file) {
-  read_file(file, shared.text[1]);
-  plan.tty = plan.open_stdin = plan.no_new_privileges = false;
-  plan.arguments.count = plan.environment.count = plan.groups.count = 0;
-  plan.limit_count = 0;
-}
+void read_base(const char* file) { read_file(file, shared.text[1]); }
 
 constexpr int kMostValues = 5;
 
@@ -73,7 +67,7 @@ struct Keyword {
 
 const Keyword keywords[] = {
     {"exec", 0, [](const char* const*) { plan.exec = true; }},
-    {"over", 1, [](const char* const* v) { read_over_container(v[0]); }},
+    {"over", 1, [](const char* const* v) { read_base(v[0]); }},
     {"native", 0, [](const char* const*) { plan.native = true; }},
     {"tty", 0, [](const char* const*) { plan.tty = true; }},
     {"stdin", 0, [](const char* const*) { plan.open_stdin = true; }},
@@ -190,5 +184,12 @@ void read_file(const char* name, char (&text)[1u << 20]) {
 }  // namespace
 
 void read_plan() { read_file("plan", shared.text[0]); }
+
+void read_early_plan(int file) {
+  auto& text = shared.text[1];
+  ssize_t size = ::pread(file, text, sizeof text - 1, 0);
+  if (size < 0) fail_errno("read", "the early plan");
+  parse(text, static_cast<std::size_t>(size));
+}
 
 }  // namespace gantry::shim

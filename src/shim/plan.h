@@ -128,5 +128,7 @@ extern Plan& plan;
 
 /// Fails the shim when the file is malformed. The plan of an exec is read over its container's.
 void read_plan();
+/// What does not depend on the container: its words come first, `read_plan` adds to them.
+void read_early_plan(int file);
 
 }  // namespace gantry::shim

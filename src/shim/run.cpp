@@ -20,6 +20,7 @@
 #include "launcher.h"
 #include "log.h"
 #include "mounts.h"
+#include "native/native.h"
 #include "plan.h"
 #include "streams.h"
 #include "sys.h"
@@ -48,6 +49,7 @@ Step step = Step::none;
 pid_t step_pid = -1;  // the launcher's process that the step is waited for by, if it is one
 const Launcher* launcher = nullptr;
 bool channel_watched = false;
+bool assigned = false;  // to a container or exec: before, failures go to the daemon alone
 bool program_ended = false;
 int program_result = 0;
 bool pumping = false;
@@ -195,6 +197,9 @@ void reap() {
     if (pid == step_pid) {
       if (result != 0) fail({.kind = "launcher", .what = ""});
       step_done();
+    } else if (step == Step::create && plan.native && pid == launcher->program()) {
+      // Its last words may still be on the channel; our own copy of its end keeps that from closing.
+      if (!native::something_said()) fail({.kind = "internal", .what = "the container's first process was killed"});
     } else if (status.pid != 0 && pid == status.pid) {
       program_ended = true;
       program_result = result;
@@ -263,12 +268,13 @@ void prepare_container() {
   if (state_dir < 0) fail_errno("open", plan.state_dir);
   reserve_exit_record(state_dir);
   log::open(state_dir, plan.log_max_size, plan.log_max_files);
-  if (!holder::made() && (plan.mapped || plan.native)) holder::make(plan.mapped, plan.native);
-  if (plan.mapped) holder::map_ids();
-  trace::mark("ids mapped");
+  if (plan.native) return;  // that launcher mounts by itself
+  if (plan.mapped) {
+    holder::make(true, false);
+    holder::map_ids();
+  }
   mount_all();
-  trace::mark("root mounted");
-  if (!plan.native) holder::end();
+  holder::end();
 }
 
 void dispatch(const epoll_event& event) {
@@ -337,6 +343,7 @@ void fail_with(const FailureText& message) {
     write_all(failure_channel(), message.c_str(), message.length());
     ::_exit(1);
   }
+  if (!assigned) ::send(kDaemon, message.c_str(), message.length(), MSG_NOSIGNAL);
   clients::broadcast_failure(message.c_str(), message.length());
   if (step_pid > 0) ::kill(step_pid, SIGKILL);
   if (!plan.exec) {
@@ -346,14 +353,18 @@ void fail_with(const FailureText& message) {
   ::_exit(1);
 }
 
-// Nobody can be told of a failure before there are clients: the daemon sees the end.
-void wait_for_plan() {
-  pid_t holder = holder::pid();
-  if (::send(kDaemon, &holder, sizeof holder, MSG_NOSIGNAL) < 0) ::_exit(0);
+namespace {
+
+struct FromDaemon {
+  bool there = false;
+  int descriptors[2] = {-1, -1};
+};
+
+FromDaemon receive_descriptors() {
+  FromDaemon out;
   char byte;
   iovec part{&byte, 1};
-  int descriptors[2];
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptors)];
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof out.descriptors)];
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -363,22 +374,47 @@ void wait_for_plan() {
   do size = ::recvmsg(kDaemon, &message, MSG_CMSG_CLOEXEC);
   while (size < 0 && errno == EINTR);
   cmsghdr* header = size == 1 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_len != CMSG_LEN(sizeof descriptors)) ::_exit(0);  // it is not needed any more
-  memcpy(descriptors, CMSG_DATA(header), sizeof descriptors);
-  if (::fchdir(descriptors[0]) < 0) ::_exit(1);
-  ::close(descriptors[0]);
-  ::close(kDaemon);
-  ::fcntl(descriptors[1], F_SETFL, O_NONBLOCK);
-  clients::begin(epoll_fd, descriptors[1], first_client_token);
-  add_to_epoll(descriptors[1], listener_token, EPOLLIN);
+  if (header == nullptr) return out;
+  out.there = true;
+  memcpy(out.descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+  return out;
 }
+
+void stand_by() {
+  int words = receive_descriptors().descriptors[0];
+  if (words < 0) ::_exit(0);
+  read_early_plan(words);
+  ::close(words);
+  holder::make(plan.mapped, true);
+  if (plan.mapped) holder::map_ids();
+  native::stand_by();
+}
+
+void wait_for_plan() {
+  pid_t first = plan.native ? native_launcher.program() : 0;
+  if (::send(kDaemon, &first, sizeof first, MSG_NOSIGNAL) < 0) ::_exit(0);
+  auto received = receive_descriptors();
+  if (!received.there) {  // it is not needed any more
+    if (plan.native) native::give_up_standing_by();
+    ::_exit(0);
+  }
+  if (::fchdir(received.descriptors[0]) < 0) ::_exit(1);
+  ::close(received.descriptors[0]);
+  ::close(kDaemon);
+  assigned = true;
+  int listener = received.descriptors[1];
+  ::fcntl(listener, F_SETFL, O_NONBLOCK);
+  clients::begin(epoll_fd, listener, first_client_token);
+  add_to_epoll(listener, listener_token, EPOLLIN);
+}
+
+}  // namespace
 
 int run(const char* kind) {
   prepare_process();
   enter_private_namespace();
-  bool mapped = strcmp(kind, "mapped") == 0;
-  if (mapped || strcmp(kind, "host") == 0) holder::make(mapped, true);
   ::prctl(PR_SET_NAME, "gantry-standby");
+  if (strcmp(kind, "native") == 0) stand_by();
   wait_for_plan();
   trace::mark("shim has its plan");
   read_plan();

@@ -4,15 +4,20 @@
 
 #include <cstddef>
 
-/// What the shim prepares for the container's first process: in memory both share, since that process is a copy of the
-/// holder, which is older than all of this.
+#include "plan.h"
+
+/// What the shim prepares for the container's first process: in memory both share, since that process is older than most
+/// of it. It shares the shim's descriptors, too.
 namespace gantry::shim::native {
 
 struct Birth {
-  int channel;             ///< the child's end
-  int in, out, err;        ///< the program's streams; -1: /dev/null
-  int joins[32];           ///< version 1: `tasks` of each hierarchy, open for writing
+  int channel;            ///< the child's end
+  int joins[kMaxCgroups]; ///< version 1: `tasks` of each hierarchy, open for writing
   std::size_t join_count;
+  // From here on: when the plan is known.
+  int in, out, err;      ///< the program's streams; -1: /dev/null
+  int root;              ///< mounts that are not attached anywhere: the root file system,
+  int binds[kMaxBinds];  ///< and the plan's binds
   sock_filter filter[BPF_MAXINSNS];
   std::size_t filter_size;  ///< instructions; 0: none
 };

@@ -42,7 +42,11 @@ void write_setting(const Setting& setting) {
 void make_cgroups() {
   for (std::size_t i = 0; i < plan.cgroup_count; ++i)
     if (::mkdir(plan.cgroups[i], 0755) < 0 && errno != EEXIST) fail_errno("make control group", plan.cgroups[i]);
-  for (const auto& setting : plan.cgroup_settings) write_setting(setting);
+}
+
+void set_cgroups() {
+  static std::size_t done = 0;
+  for (; done < plan.cgroup_settings.count; ++done) write_setting(plan.cgroup_settings.items[done]);
 }
 
 int open_cgroups() {
@@ -70,10 +74,8 @@ void close_cgroups(int directory) {
 
 // A process of one thread that moves itself through `tasks` needs no lock that waits for all processors.
 void join_cgroups() {
-  for (std::size_t i = 0; i < birth.join_count; ++i) {
+  for (std::size_t i = 0; i < birth.join_count; ++i)
     if (!write_all(birth.joins[i], "0", 1)) fail_errno("join control group", plan.cgroups[i]);
-    ::close(birth.joins[i]);
-  }
 }
 
 }  // namespace gantry::shim::native

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,11 +16,14 @@
 
 #include <new>
 
+#include "cgroups.h"
 #include "holder.h"
+#include "mounts.h"
 #include "native/birth.h"
 #include "native/cgroup.h"
 #include "native/process.h"
 #include "native/rootfs.h"
+#include "native/native.h"
 #include "plan.h"
 #include "streams.h"
 #include "sys.h"
@@ -43,14 +48,28 @@ int channel = -1;
 pid_t program_pid = -1;
 bool ready = false;
 
+bool readable_within(int fd, int milliseconds) {
+  pollfd wait{fd, POLLIN, 0};
+  return ::poll(&wait, 1, milliseconds) > 0;
+}
+
 void make_channel() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) fail_errno("make", "a channel");
   channel = ends[0];
   birth.channel = ends[1];
+}
+
+void hand_over_streams() {
   birth.in = streams::program_in;
   birth.out = streams::program_out;
   birth.err = streams::program_err;
+}
+
+void close_handed_over() {
+  ::close(birth.channel);
+  ::close(birth.root);
+  for (std::size_t i = 0; i < plan.bind_count; ++i) ::close(birth.binds[i]);
 }
 
 void read_filter() {
@@ -72,23 +91,28 @@ void apply_limits(pid_t pid) {
   }
 }
 
+// Two halves: the first is done while nobody waits for it.
 [[noreturn]] void run_first_process() {
   report_failures_to(birth.channel);
   begin_process();
   join_cgroups();
-  trace::mark("control groups joined");
   become_root();
+  die_with_shim();
   // A control group namespace is rooted where its maker is, and message queues belong to theirs.
   if (::unshare(CLONE_NEWCGROUP | CLONE_NEWIPC) < 0) fail_errno("make", "namespaces");
+  make_view();
+  tell_ready(-1);
+
+  wait_for_go();
+  trace::mark("first process goes on");
+  if (::unshare(CLONE_FILES) < 0) fail_errno("unshare", "descriptors");
   join_keyring();
   if (*plan.hostname != 0 && ::sethostname(plan.hostname, strlen(plan.hostname)) < 0)
     fail_errno("set the host name", plan.hostname);
   if (!plan.tty) use_streams();
   make_root();
-  trace::mark("mounts and devices");
+  trace::mark("mounts made");
   write_sysctls();
-  hide_paths();
-  trace::mark("paths hidden");
   enter_root();
   int terminal = plan.tty ? make_terminal() : -1;
   if (plan.tty) show_console();
@@ -98,28 +122,31 @@ void apply_limits(pid_t pid) {
   trace::mark("ready");
   tell_ready(terminal);
   if (terminal >= 0) ::close(terminal);
+
   wait_for_go();
   trace::mark("told to go");
+  outlive_shim();
   execute(path);
 }
 
+void send_go() {
+  // One that has ended meanwhile is told of by the end of the channel.
+  if (channel >= 0) ::send(channel, "g", 1, MSG_NOSIGNAL);
+}
+
 Awaited create() {
-  make_channel();
   read_filter();
-  make_cgroups();
-  int directory = open_cgroups();
-  trace::mark("control groups made");
-  program_pid = holder::bear(run_first_process, directory);
-  trace::mark("first process born");
-  close_cgroups(directory);
-  ::close(birth.channel);
+  hand_over_streams();
+  mount_detached(&birth.root, birth.binds);
+  trace::mark("root mounted");
+  set_cgroups();
   apply_limits(program_pid);
+  send_go();
   return {.channel = channel};
 }
 
 Awaited start() {
-  // One that has ended meanwhile is told of by the end of the channel.
-  if (channel >= 0) ::send(channel, "g", 1, MSG_NOSIGNAL);
+  send_go();
   return {.channel = channel};
 }
 
@@ -166,6 +193,7 @@ int namespaces_of_container(int process) {
 
 Awaited exec() {
   make_channel();
+  hand_over_streams();
   read_filter();
   int process = static_cast<int>(::syscall(SYS_pidfd_open, plan.container_pid, 0));
   if (process < 0) fail({.kind = "conflict", .what = "the container is not running", .fix = "start it first"});
@@ -194,9 +222,11 @@ int descriptor_in(msghdr& message) {
   return fd;
 }
 
+enum class Said { it_is_ready, end };
+
 // "r": ready, with the terminal's master. Three lines: a failure. The end: the program was executed, or nothing is left
 // that could be.
-bool received() {
+Said listen(int* terminal) {
   static FailureText text;
   static char data[8192];
   iovec part{data, sizeof data - 1};
@@ -206,27 +236,62 @@ bool received() {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  ssize_t size = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+  ssize_t size;
+  do size = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+  while (size < 0 && errno == EINTR);
   if (size < 0) fail_errno("listen to", "the container's process");
-  if (size == 0) {
-    if (!ready) fail({.kind = "internal", .what = "the container's process ended before it was ready"});
-    ::close(channel);
-    channel = -1;
-    return true;
-  }
+  if (size == 0) return Said::end;
   if (size == 1) {
-    ready = true;
-    if (plan.tty) streams::take_terminal(descriptor_in(message));
-    return !plan.exec;
+    *terminal = descriptor_in(message);
+    return Said::it_is_ready;
   }
   data[size] = 0;
   text.clear();
   fail_with(text.add(data));
 }
 
+bool received() {
+  int terminal = -1;
+  if (listen(&terminal) == Said::end) {
+    if (!ready) fail({.kind = "internal", .what = "the container's process ended before it was ready"});
+    ::close(channel);
+    channel = -1;
+    return true;
+  }
+  ready = true;
+  if (!plan.exec) close_handed_over();
+  if (plan.tty) streams::take_terminal(terminal);
+  return !plan.exec;
+}
+
 pid_t program() { return program_pid; }
 
 }  // namespace
+
+void stand_by() {
+  make_channel();
+  make_cgroups();
+  set_cgroups();
+  int directory = open_cgroups();
+  program_pid = holder::bear(run_first_process, directory);
+  int none;
+  // Our copy of the child's end is open still, so its death must be asked for.
+  while (!readable_within(channel, 100))
+    if (::waitpid(program_pid, nullptr, WNOHANG) == program_pid)
+      fail({.kind = "internal", .what = "the container's first process was killed"});
+  listen(&none);
+  close_cgroups(directory);  // only now: the child shares our descriptors
+}
+
+bool something_said() { return readable_within(channel, 0); }
+
+void give_up_standing_by() {
+  ::kill(program_pid, SIGKILL);
+  while (::waitpid(program_pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  remove_cgroups();
+}
+
 }  // namespace gantry::shim::native
 
 namespace gantry::shim {

@@ -136,6 +136,9 @@ void become_root() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+void die_with_shim() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+void outlive_shim() { ::prctl(PR_SET_PDEATHSIG, 0); }
+
 // A kernel without keyrings has none to share.
 void join_keyring() {
   if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, plan.id) < 0 && errno != ENOSYS && errno != EDQUOT)

@@ -9,6 +9,9 @@ namespace gantry::shim::native {
 void begin_process();
 /// Root of the user namespace, so that what is made in the container is its own.
 void become_root();
+/// Between these two the kernel kills the caller when the shim ends.
+void die_with_shim();
+void outlive_shim();
 void join_keyring();
 /// A terminal of the container's own devpts as standard streams; returns the master.
 int make_terminal();

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gantry/runtime/stage.h"
+#include "native/birth.h"
 #include "native/tree.h"
 #include "plan.h"
 #include "sys.h"
@@ -19,6 +20,12 @@ namespace {
 
 using runtime::kStage;
 
+constexpr char kView[] = "/mnt/w";
+constexpr char kRoot[] = "/mnt/r";
+
+std::size_t view_mounts = 0;
+int whole_proc = -1;
+
 Node node_at(int fd, const char* name) {
   struct stat info {};
   if (::fstat(fd, &info) < 0) fail_errno("inspect", name);
@@ -26,9 +33,9 @@ Node node_at(int fd, const char* name) {
 }
 
 void mount_bind(const MountWish& wish) {
-  Text<64> source;
-  source.add(kStage).add("/m/").add(wish.options);
-  int tree = copy_mount(AT_FDCWD, source.c_str(), true);
+  auto number = to_number(wish.options);
+  if (number >= plan.bind_count) fail({.kind = "internal", .what = "no bind for", .object = wish.target});
+  int tree = birth.binds[number];
   set_attributes(tree, wish.flags, false);
   attach(tree, look_up_or_make(wish.target, node_at(tree, wish.target)), wish.target);
 }
@@ -39,6 +46,8 @@ void mount_new(const MountWish& wish) {
     fail({.kind = "invalid", .what = "mount target is no directory:", .object = wish.target});
   attach(new_mount(wish.kind, wish.options, wish.flags), target, wish.target);
 }
+
+void make_mount(const MountWish& wish) { strcmp(wish.kind, "bind") == 0 ? mount_bind(wish) : mount_new(wish); }
 
 void make_link(const char* path, const char* to) {
   const char* name;
@@ -108,27 +117,49 @@ void make_read_only(const char* path) {
 
 }  // namespace
 
-// The root is copied onto itself: what came from the shim's namespace is locked in this one.
-void make_root() {
+void make_view() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) fail_errno("make private", "/");
-  Text<64> path;
-  path.add(kStage).add("/r");
-  int tree = copy_mount(AT_FDCWD, path.c_str(), true);
-  int target = ::open(path.c_str(), O_PATH | O_CLOEXEC);
-  if (target < 0) fail_errno("open", path.c_str());
-  attach(tree, target, path.c_str());
-  open_tree_root(path.c_str());
-  for (const auto& wish : plan.mounts) strcmp(wish.kind, "bind") == 0 ? mount_bind(wish) : mount_new(wish);
+  if (::mount("gantry", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
+    fail_errno("mount a tmpfs on", kStage);
+  for (const char* directory : {kView, kRoot})
+    if (::mkdir(directory, 0755) < 0) fail_errno("create directory", directory);
+  open_tree_root(kView);
+  for (const auto& wish : plan.mounts) make_mount(wish);
+  view_mounts = plan.mounts.count;
+  int proc = look_up("/proc");
+  if (proc < 0) fail_errno("look up", "/proc");
+  // As it is before its paths are hidden, for the settings that are written later.
+  whole_proc = copy_mount(proc, "", false);
+  ::close(proc);
   if (plan.default_devices) make_devices();
+  for (const char* path : plan.masked) mask(path);
+  for (const char* path : plan.read_only) make_read_only(path);
+  close_tree_root();
+}
+
+void make_root() {
+  int place = ::open(kRoot, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (place < 0) fail_errno("open", kRoot);
+  set_attributes(birth.root, 0, false);
+  attach(birth.root, place, kRoot);
+  open_tree_root(kRoot);
+  for (std::size_t i = 0; i < view_mounts; ++i) {
+    const char* target = plan.mounts.items[i].target;
+    if (strrchr(target, '/') != target) continue;  // it comes with the one above it
+    Text<256> from;
+    from.add(kView).add(target);
+    move_mounts(from.c_str(), look_up_or_make(target, Node::directory), target);
+  }
+  for (std::size_t i = view_mounts; i < plan.mounts.count; ++i) make_mount(plan.mounts.items[i]);
 }
 
 void write_sysctls() {
   for (const auto& setting : plan.sysctls) {
     Path path;
-    path.add("/proc/sys/");
+    path.add("sys/");
     for (const char* at = setting.name; *at != 0; ++at) path.add(*at == '.' ? "/" : at, 1);
-    int writable = look_up(path.c_str(), O_WRONLY | O_NOFOLLOW);
-    if (writable < 0 || !write_all(writable, setting.value, strlen(setting.value))) {
+    int fd = open_beneath(whole_proc, path.c_str(), O_WRONLY | O_NOFOLLOW);
+    if (fd < 0 || !write_all(fd, setting.value, strlen(setting.value))) {
       int error = errno;
       Path what;
       what.add("set sysctl ").add(setting.name).add(" to");
@@ -138,8 +169,9 @@ void write_sysctls() {
             .error = error,
             .fix = "only settings of the container's own namespaces can be changed"});
     }
-    ::close(writable);
+    ::close(fd);
   }
+  ::close(whole_proc);
 }
 
 void show_console() {
@@ -148,11 +180,6 @@ void show_console() {
   set_attributes(tree, 0, false);
   attach(tree, look_up_or_make("/dev/console", Node::file), "/dev/console");
   close_tree_root();
-}
-
-void hide_paths() {
-  for (const char* path : plan.masked) mask(path);
-  for (const char* path : plan.read_only) make_read_only(path);
 }
 
 void enter_root() {

@@ -1,15 +1,16 @@
 #pragma once
 
-/// The container's view of files, made by its first process in its own mount namespace from what the shim has mounted
-/// under kStage. Every target is looked up once, inside the root, and used by descriptor: links in the image lead
+/// The container's view of files, made by its first process in its own mount namespace. What every container has is made
+/// ahead, apart from the root; the root and the binds come from the shim, attached nowhere. Every target is looked up once, inside the root, and used by descriptor: links in the image lead
 /// nowhere else.
 namespace gantry::shim::native {
 
-/// Mounts and devices.
+/// The plan's mounts so far with devices and hidden paths, under a file system of their own.
+void make_view();
+/// The root with that view in it, and the mounts the plan has got since.
 void make_root();
-/// Kernel settings of the container's namespaces; while /proc/sys is writable.
+/// Kernel settings of the container's namespaces.
 void write_sysctls();
-void hide_paths();
 /// The root becomes "/", and the host's is gone.
 void enter_root();
 /// The standard input as /dev/console, after that.

@@ -16,6 +16,16 @@ namespace {
 
 int root = -1;
 
+int open_resolved(int directory, const char* path, std::uint64_t flags, std::uint64_t resolve) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve;
+  for (;;) {
+    int fd = static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+    if (fd >= 0 || errno != EAGAIN) return fd;  // EAGAIN: something was renamed meanwhile
+  }
+}
+
 void configure(int context, unsigned command, const char* key, const char* value, const char* type) {
   if (::fsconfig(context, command, key, value, 0) < 0) fail_errno("configure a mount of", type);
 }
@@ -37,13 +47,11 @@ void close_tree_root() {
 int look_up(const char* path) { return look_up(path, O_PATH); }
 
 int look_up(const char* path, std::uint64_t flags) {
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  for (;;) {
-    int fd = static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
-    if (fd >= 0 || errno != EAGAIN) return fd;  // EAGAIN: something was renamed meanwhile
-  }
+  return open_resolved(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int open_beneath(int directory, const char* path, std::uint64_t flags) {
+  return open_resolved(directory, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 int make_parent(const char* path, const char** name) {
@@ -117,6 +125,11 @@ void set_attributes(int mount, std::uint64_t attributes, bool recursive) {
   }
   if (::mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &wanted, sizeof wanted) < 0)
     fail_errno("set the attributes of", "a mount");
+}
+
+void move_mounts(const char* from, int target, const char* name) {
+  if (::move_mount(AT_FDCWD, from, target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0) fail_errno("move a mount to", name);
+  ::close(target);
 }
 
 void attach(int mount, int target, const char* name) {

@@ -15,7 +15,9 @@ enum class Node { directory, file };
 /// Descriptor (O_PATH unless asked otherwise) of what `path` names inside the root, or -1 with errno.
 int look_up(const char* path);
 int look_up(const char* path, std::uint64_t flags);
-/// The same; what is missing is made, with its parents.
+/// Below a directory, without following links out of it.
+int open_beneath(int directory, const char* path, std::uint64_t flags);
+/// look_up; what is missing is made, with its parents.
 int look_up_or_make(const char* path, Node node);
 /// The parent directory (made when missing) of `path`, whose last component is given back in `name`.
 int make_parent(const char* path, const char** name);
@@ -25,6 +27,8 @@ int new_mount(const char* type, const char* options, std::uint64_t attributes);
 /// A copy of the mount at `path` (as seen from this process), not attached yet.
 int copy_mount(int directory, const char* path, bool recursive);
 void set_attributes(int mount, std::uint64_t attributes, bool recursive);
+/// An attached mount with all below it goes to the target, which is closed.
+void move_mounts(const char* from, int target, const char* name);
 /// Attaches at a descriptor and closes both.
 void attach(int mount, int target, const char* name);
 

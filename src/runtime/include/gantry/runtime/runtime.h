@@ -53,7 +53,8 @@ BOOST_DESCRIBE_ENUM(Launcher, native, crun)
 struct Plan {
   ContainerId id;
   Launcher launcher = Launcher::native;
-  /// A shim to use, from `make_standby`; else one is started. Only for the native launcher and a user namespace.
+  /// A shim to use when it agrees with this plan (native launcher, default isolation, the same range of ids); else one
+  /// is started.
   std::shared_ptr<Standby> standby;
   std::vector<std::filesystem::path> layers;  ///< lowest first; unpacked directories
   std::filesystem::path upper;                ///< writable layer; made when it is not there
@@ -169,8 +170,8 @@ class Runtime {
   Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config);
   ~Runtime();
 
-  /// A shim that waits in namespaces of its own, ready for a container with a user namespace.
-  task<std::shared_ptr<Standby>> make_standby();
+  /// A shim with the first process of a container of default isolation, whose ids are these.
+  task<std::shared_ptr<Standby>> make_standby(IdRange ids);
   /// Everything but the user's program. On failure nothing is left behind. Error not_found when argv[0] is not in
   /// the image, invalid for what the OCI runtime refuses.
   task<Created> create(Plan plan);
@@ -197,6 +198,8 @@ class Runtime {
 
   /// Ids that have a shim, bundle or cgroup left in this instance; what the engine does not know it removes.
   std::vector<ContainerId> leftovers() const;
+  /// What shims that waited for a plan left behind when they were killed. Called after `adopt`, before `make_standby`.
+  task<> sweep();
   /// Removes the instance's own empty cgroups and directories. Called when the daemon ends with nothing running.
   void cleanup_instance() noexcept;
 

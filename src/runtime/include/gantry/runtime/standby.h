@@ -5,18 +5,20 @@
 #include <boost/describe.hpp>
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "gantry/base/fd.h"
 
 namespace gantry::runtime {
 
-/// What a waiting shim holds already: the namespaces of a container with a user namespace of its own, those of one with
-/// the host's, or none (for `crun`, which makes its own, and for execs).
-enum class StandbyKind { mapped, host, plain };
-BOOST_DESCRIBE_ENUM(StandbyKind, mapped, host, plain)
+/// What a waiting shim holds already: the first process of a container with all that every container has, or nothing
+/// (for `crun`, which makes its own, and for execs).
+enum class StandbyKind { native, plain };
+BOOST_DESCRIBE_ENUM(StandbyKind, native, plain)
 
-/// A shim that was started before it is needed. It ends when this is destroyed without having been given a plan, or
-/// when the daemon ends.
+/// A shim that was started before it is needed. It ends, and what it holds goes, when this is destroyed without having
+/// been given a plan, or when the daemon ends.
 class Standby {
  public:
   Standby(StandbyKind kind, pid_t pid, Fd process, Fd socket)
@@ -29,9 +31,13 @@ class Standby {
   pid_t pid() const { return pid_; }
   const Fd& process() const { return process_; }
   const Fd& socket() const { return socket_; }
-  /// The network namespace the container will have; none for `plain`.
+  /// native: the network namespace the container will have.
   const Fd& netns() const { return netns_; }
   void set_netns(Fd netns) { netns_ = std::move(netns); }
+  /// native: the name of its control group, and the words of its early plan; a container must agree with the latter.
+  std::string group;
+  std::string early_words;
+  std::pair<std::uint32_t, std::uint32_t> ids;  ///< first on the host, count; 0, 0: the host's own
   /// The process belongs to a container now.
   Fd give_away();
 
