@@ -177,7 +177,10 @@ void mount_root() {
           .what = "the root file system became read-only over",
           .object = plan.upper,
           .fix = "the data directory's file system cannot hold overlayfs' writable layer: use ext4, xfs or btrfs"});
-  // overlayfs holds clones of its own
+}
+
+// overlayfs holds clones of its own; crun would copy these into the container's namespace.
+void unmount_layers() {
   for (std::size_t i = 0; i < plan.layer_count; ++i) ::umount2(numbered("l/", i).c_str(), MNT_DETACH);
   ::umount2("l/u", MNT_DETACH);
 }
@@ -245,10 +248,13 @@ void mount_in_stage() {
 void mount_all() {
   KeepDirectory here;
   mount_in_stage();
+  unmount_layers();
   attach_binds();
   close_all();
 }
 
+// Nothing is unmounted here: each unmount waits until every processor has passed a point of rest, milliseconds under
+// load. It all goes with the namespace.
 void mount_detached(int* root, int* binds) {
   KeepDirectory here;
   mount_in_stage();

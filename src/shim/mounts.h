@@ -16,7 +16,7 @@ void mount_all();
 /// The same for the native launcher: the root and the binds as mounts that are attached nowhere.
 void mount_detached(int* root, int* binds);
 
-/// Before the last process of the namespace ends, so that the writable layer is free at once.
+/// After mount_all, before the last process of the namespace ends, so that the writable layer is free at once.
 void unmount_all();
 
 }  // namespace gantry::shim

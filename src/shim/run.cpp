@@ -225,7 +225,7 @@ int drain_timeout() {
   enter(State::exited);
   if (!plan.exec) {
     remove_cgroups();
-    unmount_all();
+    if (!plan.native) unmount_all();
   }
   ::_exit(0);
 }

@@ -15,7 +15,7 @@ struct Birth {
   int joins[kMaxCgroups]; ///< version 1: `tasks` of each hierarchy, open for writing
   std::size_t join_count;
   // From here on: when the plan is known.
-  int in, out, err;      ///< the program's streams; -1: /dev/null
+  int in, out, err;      ///< the program's streams
   int root;              ///< mounts that are not attached anywhere: the root file system,
   int binds[kMaxBinds];  ///< and the plan's binds
   sock_filter filter[BPF_MAXINSNS];

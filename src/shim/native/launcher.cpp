@@ -45,6 +45,7 @@ Birth& birth = make_birth();
 namespace {
 
 int channel = -1;
+int null_device = -1;
 pid_t program_pid = -1;
 bool ready = false;
 
@@ -61,12 +62,17 @@ void make_channel() {
 }
 
 void hand_over_streams() {
-  birth.in = streams::program_in;
-  birth.out = streams::program_out;
-  birth.err = streams::program_err;
+  null_device = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null_device < 0) fail_errno("open", "/dev/null");
+  auto or_null = [](int fd) { return fd >= 0 ? fd : null_device; };
+  birth.in = or_null(streams::program_in);
+  birth.out = or_null(streams::program_out);
+  birth.err = or_null(streams::program_err);
 }
 
 void close_handed_over() {
+  ::close(null_device);
+  if (plan.exec) return;
   ::close(birth.channel);
   ::close(birth.root);
   for (std::size_t i = 0; i < plan.bind_count; ++i) ::close(birth.binds[i]);
@@ -259,7 +265,7 @@ bool received() {
     return true;
   }
   ready = true;
-  if (!plan.exec) close_handed_over();
+  close_handed_over();
   if (plan.tty) streams::take_terminal(terminal);
   return !plan.exec;
 }

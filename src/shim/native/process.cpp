@@ -164,13 +164,8 @@ int make_terminal() {
 void use_streams() {
   int fds[3] = {birth.in, birth.out, birth.err};
   // Out of the way of 0, 1 and 2 first, so that no dup2 overwrites a source that is still needed.
-  for (int& fd : fds)
-    if (fd >= 0) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 10);
-  for (int i = 0; i < 3; ++i) {
-    int source = fds[i] >= 0 ? fds[i] : ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    check(source < 0 ? -1 : ::dup2(source, i), "use", "a standard stream");
-    if (source == i) ::fcntl(i, F_SETFD, 0);
-  }
+  for (int& fd : fds) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 10);
+  for (int i = 0; i < 3; ++i) check(fds[i] < 0 ? -1 : ::dup2(fds[i], i), "use", "a standard stream");
 }
 
 void enter_working_directory() {

@@ -20,8 +20,9 @@ namespace {
 
 using runtime::kStage;
 
-constexpr char kView[] = "/mnt/w";
-constexpr char kRoot[] = "/mnt/r";
+// In the file system of the view; before it is "/", at kStage.
+constexpr char kView[] = "/w";
+constexpr char kRoot[] = "/r";
 
 std::size_t view_mounts = 0;
 int whole_proc = -1;
@@ -115,15 +116,29 @@ void make_read_only(const char* path) {
   attach(tree, target, path);
 }
 
+// Both become one mount on top of the other, and the lower one is taken away: no directory is needed for it.
+void leave_host() {
+  int host = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (host < 0 || ::chdir(kStage) < 0 || ::syscall(SYS_pivot_root, ".", ".") < 0)
+    fail_errno("pivot to", "the container's view");
+  if (::fchdir(host) < 0 || ::umount2(".", MNT_DETACH) < 0) fail_errno("leave", "the host's root");
+  ::close(host);
+  if (::chdir("/") < 0) fail_errno("change to", "/");
+}
+
 }  // namespace
 
 void make_view() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) fail_errno("make private", "/");
   if (::mount("gantry", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
     fail_errno("mount a tmpfs on", kStage);
-  for (const char* directory : {kView, kRoot})
-    if (::mkdir(directory, 0755) < 0) fail_errno("create directory", directory);
-  open_tree_root(kView);
+  Text<32> view;
+  for (const char* directory : {kRoot, kView}) {
+    view.clear();
+    view.add(kStage).add(directory);
+    if (::mkdir(view.c_str(), 0755) < 0) fail_errno("create directory", view.c_str());
+  }
+  open_tree_root(view.c_str());
   for (const auto& wish : plan.mounts) make_mount(wish);
   view_mounts = plan.mounts.count;
   int proc = look_up("/proc");
@@ -135,6 +150,7 @@ void make_view() {
   for (const char* path : plan.masked) mask(path);
   for (const char* path : plan.read_only) make_read_only(path);
   close_tree_root();
+  leave_host();
 }
 
 void make_root() {
@@ -189,14 +205,14 @@ void enter_root() {
     ::close(directory);
   }
   if (plan.read_only_root) set_attributes(tree_root(), MOUNT_ATTR_RDONLY, false);
-  int host = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (host < 0 || ::fchdir(tree_root()) < 0) fail_errno("change to", "the root");
+  // Moved over "/" and not pivoted to, since the old root would have to be unmounted, and that waits (see
+  // mount_detached). What stays below is the empty file system of the view.
+  if (::fchdir(tree_root()) < 0) fail_errno("change to", "the root");
   close_tree_root();
-  // Both become one mount on top of the other, and the lower one is taken away: no directory is needed for it.
-  if (::syscall(SYS_pivot_root, ".", ".") < 0) fail_errno("pivot to", "the root");
-  if (::fchdir(host) < 0 || ::umount2(".", MNT_DETACH) < 0) fail_errno("leave", "the host's root");
-  ::close(host);
-  if (::chdir("/") < 0) fail_errno("change to", "/");
+  int place = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (place < 0) fail_errno("open", "/");
+  move_mounts(".", place, "/");
+  if (::chroot(".") < 0 || ::chdir("/") < 0) fail_errno("change to", "the root");
 }
 
 }  // namespace gantry::shim::native

@@ -5,13 +5,14 @@
 /// nowhere else.
 namespace gantry::shim::native {
 
-/// The plan's mounts so far with devices and hidden paths, under a file system of their own.
+/// The plan's mounts so far with devices and hidden paths, in an empty file system that becomes "/"; the host's is gone
+/// from here on.
 void make_view();
 /// The root with that view in it, and the mounts the plan has got since.
 void make_root();
 /// Kernel settings of the container's namespaces.
 void write_sysctls();
-/// The root becomes "/", and the host's is gone.
+/// The root becomes "/".
 void enter_root();
 /// The standard input as /dev/console, after that.
 void show_console();
