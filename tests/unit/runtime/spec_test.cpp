@@ -157,7 +157,8 @@ TEST(PlanFile, BindsInTheOrderOfTheSpec) {
                  {.kind = PlannedMount::Kind::tmpfs, .target = "/t"},
                  {.source = "/b", .target = "/y", .id_mapped = false}};
   Config config{.crun = "/usr/bin/crun", .init = "/usr/bin/catatonit"};
-  auto text = container_plan(plan, config, {"/sys/fs/cgroup/memory/g/c"}, {});
+  plan.launcher = Launcher::crun;
+  auto text = container_plan(plan, config, {"/sys/fs/cgroup/memory/g/c"}, {}).take();
   for (char& c : text)
     if (c == 0) c = ' ';
   EXPECT_THAT(text, HasSubstr("bind ri /a bind r /b bind ro /usr/bin/catatonit "));
