@@ -204,17 +204,15 @@ std::string remove_table(const std::string& instance) {
 
 }  // namespace rules
 
-Nftables::Nftables() : context_(nullptr, nft_ctx_free) {}
+Nftables::Nftables() : context_(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free) {
+  if (!context_) throw Error(ErrorKind::unavailable, "nftables: cannot be opened");
+  nft_ctx_buffer_output(context_.get());
+  nft_ctx_buffer_error(context_.get());
+}
 Nftables::~Nftables() = default;
 
 std::string Nftables::run(const std::string& commands) {
   std::lock_guard lock(mutex_);
-  if (!context_) {
-    context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));
-    if (!context_) throw Error(ErrorKind::unavailable, "nftables: cannot be opened");
-    nft_ctx_buffer_output(context_.get());
-    nft_ctx_buffer_error(context_.get());
-  }
   int code = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
   std::string output = nft_ctx_get_output_buffer(context_.get());
   std::string errors = nft_ctx_get_error_buffer(context_.get());

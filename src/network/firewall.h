@@ -51,8 +51,9 @@ std::string remove_forwards(const std::string& instance, const std::vector<PortF
 std::string remove_table(const std::string& instance);
 }  // namespace rules
 
-/// libnftables in this process. Thread-safe (one command at a time); blocking. The context is made at first use, in
-/// the network namespace of the calling thread.
+/// libnftables in this process. Thread-safe (one command at a time); blocking. It works in the network namespace of the
+/// thread that makes it, which is done early: the library waits with select(), so its socket must be among the first
+/// 1024 descriptors of the process.
 class Nftables {
  public:
   Nftables();
