@@ -39,6 +39,22 @@ std::string resolv_text(const std::vector<std::string>& servers) {
   return out;
 }
 
+std::filesystem::path make_container_directories(const std::filesystem::path& parent) {
+  ContainerPaths paths{parent / random_hex(12)};
+  make_directories(parent, 0711);
+  make_directories(paths.root, 0710);
+  make_directories(paths.state(), 0700);
+  for (const auto& directory : {paths.upper(), paths.work()}) {
+    make_directories(directory, 0755);
+    std::filesystem::permissions(directory, std::filesystem::perms(0755));  // whatever the daemon's umask is
+  }
+  return paths.root;
+}
+
+void adopt_directories(const std::filesystem::path& made, const std::filesystem::path& directory) {
+  if (!made.empty() && !std::filesystem::exists(directory)) std::filesystem::rename(made, directory);
+}
+
 void write_container_files(const std::filesystem::path& directory, const ContainerInfo& info,
                            const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf) {
   make_directories(directory, 0710);

@@ -19,4 +19,9 @@ std::string resolv_text(const std::vector<std::string>& servers);
 void write_container_files(const std::filesystem::path& directory, const ContainerInfo& info,
                            const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf);
 
+/// The directories of a container yet to come, on their file system. Blocking.
+std::filesystem::path make_container_directories(const std::filesystem::path& parent);
+/// They become the container's, unless it has some.
+void adopt_directories(const std::filesystem::path& made, const std::filesystem::path& directory);
+
 }  // namespace gantry::engine

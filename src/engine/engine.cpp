@@ -1,6 +1,7 @@
 #include "gantry/engine/engine.h"
 
 #include "gantry/base/files.h"
+#include "container_files.h"
 #include "impl.h"
 
 namespace gantry::engine {
@@ -25,7 +26,9 @@ Engine::Impl::Impl(Parts& with, std::filesystem::path directory)
       execs(parts.executor),
       background(parts.executor),
       operations(parts.executor),
-      warm(parts.executor, parts.runtime, parts.networks, [this] { return free_id_slot(); }),
+      warm(parts.executor, parts.pool, parts.runtime, parts.networks,
+           {.free_slot = [this] { return free_id_slot(); },
+            .make_directories = [this] { return make_container_directories(standby_dir()); }}),
       restarts(parts.executor, kStartsAtOnce) {
   make_directories(data_dir / "containers", 0711);
 }

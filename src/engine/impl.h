@@ -60,6 +60,8 @@ struct Engine::Impl {
   ContainerPtr find_by_reference(std::string_view reference) const;
   std::vector<ContainerInfo> list(const ContainerFilter& filter) const;
   bool name_taken(const std::string& project, const std::string& name) const;
+  /// Directories of containers yet to come.
+  std::filesystem::path standby_dir() const { return data_dir / "standby"; }
   ContainerPaths paths_of(const ContainerId& id) const { return {data_dir / "containers" / id.str()}; }
 
   // commit.cpp
@@ -110,7 +112,9 @@ struct Engine::Impl {
   task<> start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing);
   std::optional<Warm> take_warm(const Record& record);
   task<std::optional<network::Reservation>> reserve_network(ContainerPtr container, Warm* warm);
-  task<runtime::Plan> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes);
+  /// `made`: directories it may take over.
+  task<runtime::Plan> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
+                                 std::filesystem::path made);
   task<> create_runtime(runtime::Plan plan, runtime::Created* created);
   task<> connect_sessions(ContainerPtr container);
   task<> plug(ContainerPtr container, Fd netns);

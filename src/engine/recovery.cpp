@@ -71,7 +71,8 @@ task<> Engine::Impl::remove_leftovers() {
   auto root = data_dir / "containers";
   std::set<std::string> known;
   for (const auto& [id, container] : containers) known.insert(id.str());
-  auto sweep = [root, known] {
+  auto sweep = [root, known, standby = standby_dir()] {
+    remove_tree(standby);
     for (const auto& entry : std::filesystem::directory_iterator(root))
       if (!known.contains(entry.path().filename().string())) remove_tree(entry.path());
   };

@@ -46,6 +46,12 @@ NetworkAddress to_address(const network::EndpointInfo& endpoint, std::vector<std
   return out;
 }
 
+struct SpareDirectory {
+  WarmPool& pool;
+  std::filesystem::path directory;
+  ~SpareDirectory() { pool.spare(std::move(directory)); }
+};
+
 std::vector<NetworkAddress> addresses_of(const ContainerInfo& info, const network::Reservation& reservation) {
   std::vector<NetworkAddress> out;
   auto attachments = attachments_of(info.spec);
@@ -120,13 +126,14 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   auto volumes = co_await prepare_volumes(container);
   step("start: reserve");
   Warm ready = take_warm(container->record).value_or(Warm{});
+  SpareDirectory spare{warm, ready.directory};
   auto reservation = co_await reserve_network(container, &ready);
   step("start: row");
   auto id_slot = ready.standby ? std::optional(ready.id_slot->number()) : container->record.internals.id_slot;
   commit_start(*container, wanted, reservation ? &*reservation : nullptr, id_slot);
   if (reservation) reservation->keep();
   step("start: plan");
-  auto plan = co_await plan_start(container, std::move(volumes));
+  auto plan = co_await plan_start(container, std::move(volumes), ready.directory);
   plan.standby = ready.standby;
 
   // Side by side: the namespaces are there already, and the disk need not be waited for before the program runs.
@@ -226,14 +233,16 @@ task<std::optional<network::Reservation>> Engine::Impl::reserve_network(Containe
   co_return std::optional<network::Reservation>(std::move(reservation));
 }
 
-task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<std::string, std::string> volumes) {
+task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
+                                             std::filesystem::path made) {
   const auto& info = container->record.info;
   auto resolv = !info.spec.dns.empty()   ? resolv_text(info.spec.dns)
                 : info.addresses.empty() ? std::string()
                                          : parts.networks.resolv_conf(container->id());
-  auto plan = [this, container, volumes, resolv] {
+  auto plan = [this, container, volumes, resolv, made] {
     PlanInputs inputs;
     inputs.paths = paths_of(container->id());
+    adopt_directories(made, inputs.paths.root);
     inputs.layers = layer_paths(container->record);
     inputs.volume_paths = volumes;
     inputs.user = look_up_user(*container, container->record.internals.resolved.user);

@@ -1,5 +1,6 @@
 #include "warm_pool.h"
 
+#include "gantry/base/files.h"
 #include "gantry/base/log.h"
 #include "id_range.h"
 
@@ -10,6 +11,10 @@ std::optional<Warm> WarmPool::take() {
   auto out = std::move(ready_.back());
   ready_.pop_back();
   return out;
+}
+
+void WarmPool::spare(std::filesystem::path directory) {
+  if (!directory.empty() && std::filesystem::exists(directory)) spare_.push_back(std::move(directory));
 }
 
 void WarmPool::refill() {
@@ -23,11 +28,18 @@ task<> WarmPool::fill() {
   try {
     while (!closed_ && ready_.size() < kReady) {
       Warm warm;
-      warm.id_slot = std::make_shared<HeldSlot>(slots_, free_slot_());
+      warm.id_slot = std::make_shared<HeldSlot>(slots_, makers_.free_slot());
       warm.standby = co_await runtime_.make_standby(id_range(warm.id_slot->number()));
       Fd netns = warm.standby->netns().duplicate();
       auto link = co_await networks_.prepare_link(std::move(netns));
       warm.link.emplace(std::move(link));
+      if (!spare_.empty()) {
+        warm.directory = std::move(spare_.back());
+        spare_.pop_back();
+      } else {
+        auto make = makers_.make_directories;
+        warm.directory = co_await pool_.run(std::move(make));
+      }
       ready_.push_back(std::move(warm));
     }
   } catch (...) {
@@ -41,8 +53,11 @@ task<> WarmPool::fill() {
 task<> WarmPool::close() {
   closed_ = true;
   co_await background_.close();
-  for (auto& warm : std::exchange(ready_, {}))
+  for (auto& warm : std::exchange(ready_, {})) {
     if (warm.link) networks_.discard(std::move(*warm.link));
+    spare(std::move(warm.directory));
+  }
+  for (const auto& directory : std::exchange(spare_, {})) remove_tree(directory);
 }
 
 }  // namespace gantry::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <set>
 #include <vector>
@@ -25,11 +26,13 @@ class HeldSlot {
   Slots::iterator place_;
 };
 
-/// What a start would wait for and can be made ahead: a shim in namespaces of its own, with a link into its network.
+/// What a start would wait for and can be made ahead: a shim in namespaces of its own, with a link into its network, and
+/// the container's directories.
 struct Warm {
   std::shared_ptr<HeldSlot> id_slot;  ///< see id_range.h; the container takes it over
   std::shared_ptr<runtime::Standby> standby;
   std::optional<network::WarmLink> link;
+  std::filesystem::path directory;  ///< to be renamed; one that is not needed is removed at the next start of gantryd
 };
 
 /// A few of them, made again in the background whenever one was taken. The first start fills it, so that a daemon nobody
@@ -38,15 +41,20 @@ class WarmPool {
  public:
   static constexpr std::size_t kReady = 6;
 
-  /// `free_slot`: a range of ids nobody has.
-  WarmPool(asio::any_io_executor executor, runtime::Runtime& runtime, network::NetworkManager& networks,
-           std::function<std::int64_t()> free_slot)
-      : runtime_(runtime), networks_(networks), free_slot_(std::move(free_slot)), background_(std::move(executor)) {}
+  struct Makers {
+    std::function<std::int64_t()> free_slot;                  ///< a range of ids nobody has
+    std::function<std::filesystem::path()> make_directories;  ///< on a pool thread
+  };
+  WarmPool(asio::any_io_executor executor, WorkerPool& pool, runtime::Runtime& runtime,
+           network::NetworkManager& networks, Makers makers)
+      : pool_(pool), runtime_(runtime), networks_(networks), makers_(std::move(makers)), background_(std::move(executor)) {}
 
   /// Empty when there is none just now.
   std::optional<Warm> take();
   /// The ranges it holds.
   const HeldSlot::Slots& slots() const { return *slots_; }
+  /// Directories that were not needed after all.
+  void spare(std::filesystem::path directory);
   /// Makes what is missing. Not on the path of a start.
   void refill();
   task<> close();
@@ -54,12 +62,14 @@ class WarmPool {
  private:
   task<> fill();
 
+  WorkerPool& pool_;
   runtime::Runtime& runtime_;
   network::NetworkManager& networks_;
-  std::function<std::int64_t()> free_slot_;
+  Makers makers_;
   std::shared_ptr<HeldSlot::Slots> slots_ = std::make_shared<HeldSlot::Slots>();
   Scope background_;
   std::vector<Warm> ready_;
+  std::vector<std::filesystem::path> spare_;
   bool filling_ = false;
   bool closed_ = false;
 };

@@ -44,7 +44,9 @@ std::unique_ptr<Standby> spawn_shim(const ShimImage& image, StandbyKind kind) {
                   .descriptors = {{3, theirs.get()}},
                   .new_session = true};
   Child child = spawn(command);
-  return std::make_unique<Standby>(kind, child.pid(), child.pidfd().duplicate(), std::move(ours));
+  auto standby = std::make_unique<Standby>(kind, child.pid(), child.pidfd().duplicate(), std::move(ours));
+  standby->start_time = start_time(child.pid());
+  return standby;
 }
 
 // It says the number of its first process, or what failed: three lines.
@@ -121,7 +123,7 @@ std::unique_ptr<Standby> start_native_standby(const ShimImage& image, const std:
 
 void assign(Standby& standby, const std::filesystem::path& directory, const Fd& listener) {
   Fd place = open_file(directory.string(), O_PATH | O_DIRECTORY);
-  write_file(directory / "shim.pid", std::to_string(standby.pid()) + " " + start_time(standby.pid()) + "\n");
+  write_file(directory / "shim.pid", std::to_string(standby.pid()) + " " + standby.start_time + "\n");
   send_descriptors(standby, {place.get(), listener.get()});
 }
 
