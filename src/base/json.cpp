@@ -1,5 +1,8 @@
 #include "gantry/base/json.h"
 
+#include <algorithm>
+#include <charconv>
+
 namespace gantry::json {
 namespace {
 
@@ -34,7 +37,9 @@ bj::value parse(std::string_view text, std::string_view what) {
   boost::json::error_code failed;
   bj::parse_options options;
   options.max_depth = 64;
-  auto value = bj::parse(text, failed, {}, options);
+  // One block after another for all of it: it is read once and goes as a whole.
+  auto memory = bj::make_shared_resource<bj::monotonic_resource>();
+  auto value = bj::parse(text, failed, std::move(memory), options);
   if (failed) throw Error(ErrorKind::invalid, std::string(what) + ": not valid JSON: " + failed.message());
   return value;
 }
@@ -45,8 +50,61 @@ std::string pretty(const bj::value& value) {
   return out;
 }
 
-std::string_view detail::strip_underscore(std::string_view name) {
-  return !name.empty() && name.back() == '_' ? name.substr(0, name.size() - 1) : name;
+namespace detail {
+
+std::string Path::text() const {
+  if (parent == nullptr) return "$";
+  return parent->text() + (key.empty() ? "[" + std::to_string(index) + "]" : "." + std::string(key));
 }
+
+void refuse(const Path& path, std::string_view expected) {
+  throw Error(ErrorKind::invalid, path.text() + ": expected " + std::string(expected));
+}
+
+namespace {
+
+bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
+void escape(std::string& out, char c) {
+  constexpr std::string_view kNamed = "\"\"\\\\\bb\ff\nn\rr\tt";  // what it is, and its letter
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (std::size_t i = 0; i < kNamed.size(); i += 2) {
+    if (kNamed[i] != c) continue;
+    out += '\\';
+    out += kNamed[i + 1];
+    return;
+  }
+  auto code = static_cast<unsigned char>(c);
+  out += "\\u00";
+  out += kDigits[code >> 4];
+  out += kDigits[code & 15];
+}
+
+template <class N>
+void print_digits(std::string& out, N number) {
+  char digits[24];
+  auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  out.append(digits, end);
+}
+
+}  // namespace
+
+void print_string(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    auto plain = static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    escape(out, text.front());
+    text.remove_prefix(1);
+  }
+  out += '"';
+}
+
+void print_number(std::string& out, std::int64_t number) { print_digits(out, number); }
+void print_number(std::string& out, std::uint64_t number) { print_digits(out, number); }
+
+}  // namespace detail
 
 }  // namespace gantry::json

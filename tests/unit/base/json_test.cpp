@@ -60,4 +60,25 @@ TEST(Json, RefusesMalformedAndDeepText) {
   EXPECT_THAT(error_of(std::string(1000, '[')), testing::HasSubstr("not valid JSON"));
 }
 
+// The text is written without a value in between; both must say the same.
+TEST(Json, TextIsWhatTheValueSerializesTo) {
+  std::string every;
+  for (int c = 0; c < 256; ++c) every += static_cast<char>(c < 128 ? c : 'x');
+  std::map<std::string, std::string> map{{"", ""}, {every, every}, {"ü€\U0001F600", "\\\"/"}};
+  EXPECT_EQ(gantry::json::to_text(map), boost::json::serialize(gantry::json::to(map)));
+  std::vector<std::int64_t> numbers{0, -1, std::numeric_limits<std::int64_t>::max(),
+                                    std::numeric_limits<std::int64_t>::min()};
+  EXPECT_EQ(gantry::json::to_text(numbers), boost::json::serialize(gantry::json::to(numbers)));
+  std::vector<std::uint64_t> large{std::numeric_limits<std::uint64_t>::max()};
+  EXPECT_EQ(gantry::json::to_text(large), boost::json::serialize(gantry::json::to(large)));
+  std::vector<double> fractions{0.5, -1e300, 3.0};
+  EXPECT_EQ(gantry::json::to_text(fractions), boost::json::serialize(gantry::json::to(fractions)));
+  std::vector<bool> flags{true, false};
+  EXPECT_EQ(gantry::json::to_text(flags), "[true,false]");
+  EXPECT_EQ(gantry::json::to_text(std::vector<std::string>{}), "[]");
+  EXPECT_EQ(gantry::json::to_text(std::map<std::string, int>{}), "{}");
+  EXPECT_EQ(gantry::json::to_text(std::optional<int>{}), "null");
+  EXPECT_EQ(gantry::json::to_text(gantry::Timestamp{}), "\"1970-01-01T00:00:00.000000000Z\"");
+}
+
 }  // namespace

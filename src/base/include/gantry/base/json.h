@@ -54,42 +54,70 @@ struct is_strong : std::false_type {};
 template <class Tag>
 struct is_strong<StrongString<Tag>> : std::true_type {};
 
-[[noreturn]] inline void refuse(const std::string& path, std::string_view expected) {
-  throw Error(ErrorKind::invalid, path + ": expected " + std::string(expected));
+/// Where a value is, as a chain of the steps that led to it: nobody spells it out unless something is wrong.
+struct Path {
+  const Path* parent = nullptr;
+  std::string_view key;  ///< a member; empty: an element
+  std::size_t index = 0;
+  std::string text() const;
+};
+
+[[noreturn]] void refuse(const Path& path, std::string_view expected);
+
+constexpr std::string_view strip_underscore(std::string_view name) {
+  return !name.empty() && name.back() == '_' ? name.substr(0, name.size() - 1) : name;
 }
 
-std::string_view strip_underscore(std::string_view name);
-
 template <class T>
-void read(const bj::value& value, T& out, const std::string& path, Unknown unknown);
+void read(const bj::value& value, T& out, const Path& path, Unknown unknown);
 
 template <class T>
 bj::value write(const T& in);
 
 template <class T>
-void read_struct(const bj::value& value, T& out, const std::string& path, Unknown unknown) {
+std::string enumerator_names() {
+  std::string out;
+  boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>(
+      [&](auto enumerator) { out += (out.empty() ? "" : ", ") + std::string(strip_underscore(enumerator.name)); });
+  return out;
+}
+
+template <class T>
+std::string_view enumerator_name(T value) {
+  std::string_view out;
+  boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto enumerator) {
+    if (enumerator.value == value) out = strip_underscore(enumerator.name);
+  });
+  return out;
+}
+
+template <class T>
+void read_struct(const bj::value& value, T& out, const Path& path, Unknown unknown) {
   const auto* object = value.if_object();
   if (object == nullptr) refuse(path, "an object");
   using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
   std::size_t known = 0;
+  // Keys mostly come in the order of the members, as they were written: then each is found where it is looked for.
+  const auto* next = object->begin();
   boost::mp11::mp_for_each<Members>([&](auto member) {
-    std::string_view name = strip_underscore(member.name);
-    if (const auto* found = object->if_contains(name)) {
-      ++known;
-      read(*found, out.*member.pointer, path + "." + std::string(name), unknown);
-    }
+    constexpr std::string_view name = strip_underscore(member.name);
+    const auto* found = next != object->end() && next->key() == name ? next : object->find(name);
+    if (found == object->end()) return;
+    next = found + 1;
+    ++known;
+    read(found->value(), out.*member.pointer, Path{&path, name}, unknown);
   });
   if (unknown == Unknown::refuse && known != object->size()) {
     for (const auto& [key, ignored] : *object) {
       bool found = false;
       boost::mp11::mp_for_each<Members>([&](auto member) { found = found || strip_underscore(member.name) == key; });
-      if (!found) throw Error(ErrorKind::invalid, path + ": unknown key '" + std::string(key) + "'");
+      if (!found) throw Error(ErrorKind::invalid, path.text() + ": unknown key '" + std::string(key) + "'");
     }
   }
 }
 
 template <class T>
-void read(const bj::value& value, T& out, const std::string& path, Unknown unknown) {
+void read(const bj::value& value, T& out, const Path& path, Unknown unknown) {
   if constexpr (std::is_same_v<T, bj::value>) {
     out = value;
   } else if constexpr (std::is_same_v<T, bj::object>) {
@@ -130,16 +158,13 @@ void read(const bj::value& value, T& out, const std::string& path, Unknown unkno
   } else if constexpr (std::is_enum_v<T>) {
     if (!value.is_string()) refuse(path, "a string");
     bool found = false;
-    std::string names;
+    std::string_view wanted = value.get_string();
     boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto enumerator) {
-      auto name = strip_underscore(enumerator.name);
-      names += (names.empty() ? "" : ", ") + std::string(name);
-      if (name == std::string_view(value.get_string())) {
-        out = enumerator.value;
-        found = true;
-      }
+      if (strip_underscore(enumerator.name) != wanted) return;
+      out = enumerator.value;
+      found = true;
     });
-    if (!found) refuse(path, "one of " + names);
+    if (!found) refuse(path, "one of " + enumerator_names<T>());
   } else if constexpr (is_vector<T>::value) {
     if (value.is_null()) {
       out.clear();
@@ -151,7 +176,7 @@ void read(const bj::value& value, T& out, const std::string& path, Unknown unkno
     out.reserve(array->size());
     for (std::size_t i = 0; i < array->size(); ++i) {
       typename T::value_type element{};
-      read((*array)[i], element, path + "[" + std::to_string(i) + "]", unknown);
+      read((*array)[i], element, Path{&path, {}, i}, unknown);
       out.push_back(std::move(element));
     }
   } else if constexpr (is_map<T>::value) {
@@ -162,8 +187,7 @@ void read(const bj::value& value, T& out, const std::string& path, Unknown unkno
     const auto* object = value.if_object();
     if (object == nullptr) refuse(path, "an object");
     out.clear();
-    for (const auto& [key, element] : *object)
-      read(element, out[std::string(key)], path + "." + std::string(key), unknown);
+    for (const auto& [key, element] : *object) read(element, out[std::string(key)], Path{&path, key}, unknown);
   } else {
     static_assert(boost::describe::has_describe_members<T>::value, "describe this type with BOOST_DESCRIBE_STRUCT");
     read_struct(value, out, path, unknown);
@@ -191,11 +215,7 @@ bj::value write(const T& in) {
   } else if constexpr (std::is_arithmetic_v<T>) {
     return bj::value(in);
   } else if constexpr (std::is_enum_v<T>) {
-    std::string_view found;
-    boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto enumerator) {
-      if (enumerator.value == in) found = strip_underscore(enumerator.name);
-    });
-    return bj::value(found);
+    return bj::value(enumerator_name(in));
   } else if constexpr (is_vector<T>::value) {
     bj::array array;
     array.reserve(in.size());
@@ -220,6 +240,75 @@ bj::value write(const T& in) {
   }
 }
 
+/// With quotes, and what must be escaped.
+void print_string(std::string& out, std::string_view text);
+void print_number(std::string& out, std::int64_t number);
+void print_number(std::string& out, std::uint64_t number);
+
+/// The text of `write(in)`, without making the value: records of containers are written at every change of theirs, and
+/// a list of a thousand is asked for as often as somebody looks.
+template <class T>
+void print(std::string& out, const T& in) {
+  if constexpr (std::is_same_v<T, bj::value> || std::is_same_v<T, bj::object> || std::is_floating_point_v<T>) {
+    out += bj::serialize(bj::value(in));
+  } else if constexpr (is_optional<T>::value) {
+    if (in) {
+      print(out, *in);
+    } else {
+      out += "null";
+    }
+  } else if constexpr (std::is_same_v<T, bool>) {
+    out += in ? "true" : "false";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    print_string(out, in);
+  } else if constexpr (std::is_same_v<T, std::filesystem::path>) {
+    print_string(out, in.native());
+  } else if constexpr (is_strong<T>::value) {
+    print_string(out, in.str());
+  } else if constexpr (std::is_same_v<T, Timestamp>) {
+    print_string(out, to_rfc3339(in));
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    print_number(out, static_cast<std::int64_t>(in.count()));
+  } else if constexpr (std::is_unsigned_v<T>) {
+    print_number(out, static_cast<std::uint64_t>(in));
+  } else if constexpr (std::is_integral_v<T>) {
+    print_number(out, static_cast<std::int64_t>(in));
+  } else if constexpr (std::is_enum_v<T>) {
+    print_string(out, enumerator_name(in));
+  } else if constexpr (is_vector<T>::value) {
+    char before = '[';
+    for (const auto& element : in) {
+      out += std::exchange(before, ',');
+      print<typename T::value_type>(out, element);
+    }
+    out += before == '[' ? "[]" : "]";
+  } else if constexpr (is_map<T>::value) {
+    char before = '{';
+    for (const auto& [key, element] : in) {
+      out += std::exchange(before, ',');
+      print_string(out, key);
+      out += ':';
+      print(out, element);
+    }
+    out += before == '{' ? "{}" : "}";
+  } else {
+    static_assert(boost::describe::has_describe_members<T>::value, "describe this type with BOOST_DESCRIBE_STRUCT");
+    using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+    char before = '{';
+    boost::mp11::mp_for_each<Members>([&](auto member) {
+      const auto& field = in.*member.pointer;
+      if constexpr (is_optional<std::decay_t<decltype(field)>>::value) {
+        if (!field) return;
+      }
+      out += std::exchange(before, ',');
+      print_string(out, strip_underscore(member.name));
+      out += ':';
+      print(out, field);
+    });
+    out += before == '{' ? "{}" : "}";
+  }
+}
+
 }  // namespace detail
 
 template <class T>
@@ -229,14 +318,16 @@ bj::value to(const T& in) {
 
 template <class T>
 std::string to_text(const T& in) {
-  return bj::serialize(detail::write(in));
+  std::string out;
+  detail::print(out, in);
+  return out;
 }
 
 /// Throws Error (invalid) with the path of what is wrong.
 template <class T>
 T from(const bj::value& value, Unknown unknown = Unknown::ignore) {
   T out{};
-  detail::read(value, out, "$", unknown);
+  detail::read(value, out, detail::Path{}, unknown);
   return out;
 }
 
@@ -252,7 +343,7 @@ T from_text(std::string_view text, std::string_view what, Unknown unknown = Unkn
 /// The name of a described enumerator.
 template <class E>
 std::string name_of(E value) {
-  return std::string(detail::write(value).as_string());
+  return std::string(detail::enumerator_name(value));
 }
 
 }  // namespace gantry::json
