@@ -5,11 +5,16 @@
 namespace gantry::api {
 namespace {
 
-task<> copy_output(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program, bool framed) {
+task<> copy_output(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program, bool framed,
+                   std::function<task<std::string>()> last) {
   while (auto chunk = co_await program->read()) {
     if (chunk->data.empty()) continue;
     auto data = framed ? http::frame(chunk->stream, chunk->data) : std::move(chunk->data);
     co_await client->write(std::move(data));
+  }
+  if (last) {
+    auto bytes = co_await last();
+    co_await client->write(std::move(bytes));
   }
   client->shutdown_write();
 }
@@ -33,11 +38,12 @@ task<> copy_input(std::shared_ptr<http::ByteStream> client, std::shared_ptr<Stdi
 
 }  // namespace
 
-task<> bridge(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program, bool framed) {
+task<> bridge(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program, bool framed,
+              std::function<task<std::string>()> last) {
   using namespace asio::experimental::awaitable_operators;
   gantry::detail::Outcome<void> outcome;
-  co_await (gantry::detail::settle<void>(copy_output(client, program, framed), &outcome) ||
-            copy_input(client, program));
+  auto output = gantry::detail::settle<void>(copy_output(client, program, framed, std::move(last)), &outcome);
+  co_await (std::move(output) || copy_input(client, program));
   if (outcome.failure) std::rethrow_exception(outcome.failure);
 }
 

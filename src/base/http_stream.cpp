@@ -21,7 +21,7 @@ std::string frame(StdStream stream, std::string_view data) {
 std::optional<Chunk> FrameParser::next() {
   if (pending_.size() < kHead) return std::nullopt;
   auto byte = [this](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(pending_[i])); };
-  if (byte(0) > 2 || byte(1) != 0 || byte(2) != 0 || byte(3) != 0)
+  if (byte(0) > 3 || byte(1) != 0 || byte(2) != 0 || byte(3) != 0)
     throw Error(ErrorKind::invalid, "malformed stream frame: unknown stream " + std::to_string(byte(0)));
   std::size_t length = byte(4) << 24 | byte(5) << 16 | byte(6) << 8 | byte(7);
   if (length > max_frame_)

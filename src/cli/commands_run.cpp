@@ -124,35 +124,31 @@ void proxy_signals(Context& context, Scope& scope, std::string id) {
   };
 }
 
-task<int> run_attached(Context& context, Run run, engine::ContainerSpec spec, std::string id) {
+/// What a session of a started program comes to. A start that failed is reported as a shell would.
+int outcome_of(const Context& context, const Session& session) {
+  try {
+    return exit_code_of(session);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    return report(context, error, start_failure_status(error));
+  }
+}
+
+task<int> run_attached(Context& context, Run run, engine::ContainerSpec spec) {
   auto executor = co_await asio::this_coro::executor;
   Scope signals(executor);
-  auto session = co_await open_session(context.client, api::path("containers", id, "attach"));
-  auto waiting = co_await open_wait(context.client, id, spec.auto_remove);
-  std::optional<Error> failed;
-  try {
-    co_await start_or_discard(context.client, id, spec.auto_remove);
-  } catch (const Error& error) {
-    failed = error;
-  }
-  if (failed) co_return report(context, *failed, start_failure_status(*failed));
+  auto session = co_await open_program(context.client, "/v1/run", json::to_text(spec));
+  auto id = id_of(session);
   if (!spec.tty) proxy_signals(context, signals, id);
-
   auto options = session_options(context, "containers", id, spec.tty, spec.open_stdin);
   options.detach_keys = run.detach_keys;
-  gantry::detail::Outcome<int> outcome;
-  auto whole = [](Context& ctx, Session open, SessionOptions opts, http::Response& wait) -> task<int> {
-    auto end = co_await run_session(ctx, std::move(open), std::move(opts));
-    if (end == SessionEnd::detached) co_return 0;
-    co_return co_await read_wait(wait);
-  };
-  auto work = whole(context, std::move(session), std::move(options), waiting);
-  co_await gantry::detail::settle<int>(std::move(work), &outcome);
+  gantry::detail::Outcome<SessionEnd> outcome;
+  co_await gantry::detail::settle<SessionEnd>(run_session(context, session, std::move(options)), &outcome);
   context.on_signal = nullptr;
   context.owns_signals = false;
   co_await signals.close();
   if (outcome.failure) std::rethrow_exception(outcome.failure);
-  co_return *outcome.value;
+  co_return *outcome.value == SessionEnd::detached ? 0 : outcome_of(context, session);
 }
 
 task<int> run_container(Context& context, Run run) {
@@ -161,12 +157,12 @@ task<int> run_container(Context& context, Run run) {
   std::optional<Error> failed;
   std::string id;
   try {
+    if (!run.detach) co_return co_await run_attached(context, run, spec);
     id = co_await create(context.client, spec);
   } catch (const Error& error) {
     failed = error;
   }
   if (failed) co_return report(context, *failed, kEngineFailed);
-  if (!run.detach) co_return co_await run_attached(context, std::move(run), std::move(spec), std::move(id));
   try {
     co_await start_or_discard(context.client, id, spec.auto_remove);
   } catch (const Error& error) {
@@ -220,32 +216,46 @@ engine::ExecSpec exec_spec(const Context& context, const Exec& exec) {
   return spec;
 }
 
-task<int> exec_attached(Context& context, Exec exec, std::string id) {
-  auto session = co_await open_session(context.client, api::path("exec", id, "start"));
-  auto options = session_options(context, "exec", id, exec.tty, exec.interactive);
-  options.detach_keys = exec.detach_keys;
-  auto end = co_await run_session(context, std::move(session), std::move(options));
-  if (end == SessionEnd::detached) co_return 0;
-  boost::json::object nothing;
-  auto answer = co_await api::post_json(context.client, api::path("exec", id, "wait"), nothing);
-  co_return answer.at("exit_code").to_number<int>();
+/// By its name at once; a service's name is looked up only when no container has it.
+task<Session> open_exec(Context& context, Exec exec) {
+  auto spec = json::to_text(exec_spec(context, exec));
+  bool missing = exec.name.find('/') != std::string::npos;
+  if (!missing) try {
+      co_return co_await open_program(context.client, api::path("containers", exec.name, "run"), spec);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+    }
+  auto container = co_await find_container(context, exec.name);
+  co_return co_await open_program(context.client, api::path("containers", container, "run"), spec);
 }
 
-task<int> exec_in_container(Context& context, Exec exec) {
-  if (!exec.detach) require_terminal(exec.tty, exec.interactive);
-  auto spec = exec_spec(context, exec);
+task<int> exec_attached(Context& context, Exec exec) {
+  auto session = co_await open_exec(context, exec);
+  auto options = session_options(context, "exec", id_of(session), exec.tty, exec.interactive);
+  options.detach_keys = exec.detach_keys;
+  auto end = co_await run_session(context, session, std::move(options));
+  co_return end == SessionEnd::detached ? 0 : outcome_of(context, session);
+}
+
+task<int> exec_detached(Context& context, Exec exec) {
   auto container = co_await find_container(context, exec.name);
-  auto created = co_await api::post_json(context.client, api::path("containers", container, "exec"), json::to(spec));
+  auto spec = json::to(exec_spec(context, exec));
+  auto created = co_await api::post_json(context.client, api::path("containers", container, "exec"), spec);
   auto id = std::string(created.at("id").as_string());
   std::optional<Error> failed;
   try {
-    if (!exec.detach) co_return co_await exec_attached(context, exec, id);
     // Opening the session starts it; closing it leaves it running.
     co_await open_session(context.client, api::path("exec", id, "start"));
   } catch (const Error& error) {
     failed = error;
   }
   co_return failed ? report(context, *failed, start_failure_status(*failed)) : 0;
+}
+
+task<int> exec_in_container(Context& context, Exec exec) {
+  if (exec.detach) co_return co_await exec_detached(context, std::move(exec));
+  require_terminal(exec.tty, exec.interactive);
+  co_return co_await exec_attached(context, std::move(exec));
 }
 
 struct Attach {
@@ -271,7 +281,7 @@ task<int> attach_container(Context& context, Attach attach) {
   auto waiting = co_await open_wait(context.client, id, info.spec.auto_remove);
   auto options = session_options(context, "containers", id, info.spec.tty, input);
   options.detach_keys = attach.detach_keys;
-  auto end = co_await run_session(context, std::move(session), std::move(options));
+  auto end = co_await run_session(context, session, std::move(options));
   if (end == SessionEnd::detached) co_return 0;
   co_return co_await read_wait(waiting);
 }

@@ -5,7 +5,7 @@
 #include <csignal>
 
 #include "api.h"
-#include "gantry/base/http_stream.h"
+#include "gantry/base/json.h"
 #include "input.h"
 #include "parse.h"
 #include "terminal.h"
@@ -15,21 +15,30 @@ namespace {
 
 int fd_of(StdStream stream) { return stream == StdStream::err ? STDERR_FILENO : STDOUT_FILENO; }
 
-task<SessionEnd> copy_output(http::ByteStream& stream, bool framed) {
-  http::FrameParser parser;
+void take_frames(Session& session) {
+  while (auto chunk = session.frames.next()) {
+    if (chunk->stream == StdStream::note) {
+      session.notes.push_back(std::move(chunk->data));
+    } else {
+      write_stream(fd_of(chunk->stream), chunk->data);
+    }
+  }
+}
+
+task<SessionEnd> copy_output(Session& session) {
   std::string buffer(65536, '\0');
   for (;;) {
-    auto count = co_await stream.read_some(std::span<char>(buffer));
+    if (session.framed) take_frames(session);
+    auto count = co_await session.stream->read_some(std::span<char>(buffer));
     if (count == 0) break;
     std::string_view bytes(buffer.data(), count);
-    if (!framed) {
+    if (session.framed) {
+      session.frames.feed(bytes);
+    } else {
       write_stream(STDOUT_FILENO, bytes);
-      continue;
     }
-    parser.feed(bytes);
-    while (auto chunk = parser.next()) write_stream(fd_of(chunk->stream), chunk->data);
   }
-  if (parser.partial()) throw Error(ErrorKind::unavailable, "the connection to the daemon broke off");
+  if (session.frames.partial()) throw Error(ErrorKind::unavailable, "the connection to the daemon broke off");
   co_return SessionEnd::closed;
 }
 
@@ -66,20 +75,20 @@ task<SessionEnd> copy_input_quietly(http::ByteStream& stream, std::string detach
   co_return SessionEnd::closed;
 }
 
-task<SessionEnd> copy_both(http::ByteStream& stream, bool framed, std::string detach_keys) {
+task<SessionEnd> copy_both(Session& session, std::string detach_keys) {
   using namespace asio::experimental::awaitable_operators;
   gantry::detail::Outcome<SessionEnd> output, input;
-  auto reading = gantry::detail::settle<SessionEnd>(copy_output(stream, framed), &output);
-  auto writing = gantry::detail::settle<SessionEnd>(copy_input_quietly(stream, std::move(detach_keys)), &input);
+  auto reading = gantry::detail::settle<SessionEnd>(copy_output(session), &output);
+  auto writing = gantry::detail::settle<SessionEnd>(copy_input_quietly(*session.stream, std::move(detach_keys)), &input);
   auto winner = co_await (std::move(reading) || std::move(writing));
   auto& first = winner.index() == 0 ? output : input;
   if (first.failure) std::rethrow_exception(first.failure);
   co_return *first.value;
 }
 
-task<SessionEnd> copy(http::ByteStream& stream, bool framed, const SessionOptions& options) {
-  if (!options.input) return copy_output(stream, framed);
-  return copy_both(stream, framed, options.tty ? parse_detach_keys(options.detach_keys) : std::string());
+task<SessionEnd> copy(Session& session, const SessionOptions& options) {
+  if (!options.input) return copy_output(session);
+  return copy_both(session, options.tty ? parse_detach_keys(options.detach_keys) : std::string());
 }
 
 /// A resize that fails is no reason to end the session: the program may just have ended.
@@ -125,12 +134,44 @@ task<Session> open_session(const http::Client& client, std::string path) {
   co_return session;
 }
 
+task<Session> open_program(const http::Client& client, std::string path, std::string spec) {
+  http::ClientRequest request;
+  request.method = "POST";
+  request.path = std::move(path);
+  request.body = std::move(spec);
+  request.content_type = std::string(http::kJson);
+  Session session;
+  session.stream = co_await client.upgrade(std::move(request), "tcp", nullptr);
+  session.framed = true;
+  std::string buffer(4096, '\0');
+  while (session.notes.empty()) {
+    auto count = co_await session.stream->read_some(std::span<char>(buffer));
+    if (count == 0) throw Error(ErrorKind::unavailable, "the connection to the daemon broke off");
+    session.frames.feed(std::string_view(buffer.data(), count));
+    take_frames(session);
+  }
+  co_return session;
+}
+
+std::string id_of(const Session& session) {
+  return std::string(json::parse(session.notes.at(0), "the daemon's answer").at("id").as_string());
+}
+
+int exit_code_of(const Session& session) {
+  const auto& last = session.notes.back();
+  if (auto failed = http::error_from_body(last)) throw *failed;
+  auto answer = json::parse(last, "the daemon's answer");
+  const auto* code = answer.as_object().if_contains("exit_code");
+  if (code == nullptr) throw Error(ErrorKind::unavailable, "the connection to the daemon broke off");
+  return static_cast<int>(code->to_number<int>());
+}
+
 void require_terminal(bool tty, bool input) {
   if (tty && input && !is_terminal(STDIN_FILENO))
     throw Error(ErrorKind::invalid, "standard input is not a terminal", "leave out -t, or run this in a terminal");
 }
 
-task<SessionEnd> run_session(Context& context, Session session, SessionOptions options) {
+task<SessionEnd> run_session(Context& context, Session& session, SessionOptions options) {
   auto executor = co_await asio::this_coro::executor;
   Scope resizes(executor);
   std::optional<RawMode> raw;
@@ -146,7 +187,7 @@ task<SessionEnd> run_session(Context& context, Session session, SessionOptions o
   resize();
 
   gantry::detail::Outcome<SessionEnd> outcome;
-  co_await gantry::detail::settle<SessionEnd>(copy(*session.stream, session.framed, options), &outcome);
+  co_await gantry::detail::settle<SessionEnd>(copy(session, options), &outcome);
   context.on_signal = previous;
   raw.reset();
   co_await resizes.close();

@@ -3,8 +3,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "context.h"
+#include "gantry/base/http_stream.h"
 #include "gantry/engine/types.h"
 
 namespace gantry::cli {
@@ -36,12 +38,21 @@ enum class SessionEnd { closed, detached };
 struct Session {
   std::unique_ptr<http::ByteStream> stream;
   bool framed = false;
+  http::FrameParser frames;
+  std::vector<std::string> notes;  ///< what the daemon said about the program, see docs/api.md
 };
 task<Session> open_session(const http::Client& client, std::string path);
+/// The same for a program that is started with it and whose end it tells: `spec` says which. The first note is there.
+task<Session> open_program(const http::Client& client, std::string path, std::string spec);
+/// The id in the first note.
+std::string id_of(const Session& session);
+/// From the last note: the exit status, or the Error with which the start failed. Error (unavailable) when it is not
+/// there because the connection broke off.
+int exit_code_of(const Session& session);
 
 /// Copies between our standard streams and the session until the program has closed its output or the user detaches.
 /// With a tty our terminal is raw meanwhile and its changes of size are passed on.
-task<SessionEnd> run_session(Context& context, Session session, SessionOptions options);
+task<SessionEnd> run_session(Context& context, Session& session, SessionOptions options);
 
 /// Throws Error (invalid), as docker does, when a terminal is asked for and our standard input is none.
 void require_terminal(bool tty, bool input);

@@ -101,13 +101,14 @@ task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
   } catch (...) {
     failure = std::current_exception();
   }
+  if (!failure) co_return out;
+  out.failure = to_error(failure);
   // The store refused even its first row: it has never been.
-  if (failure && !container->stored && !container->gone) {
+  if (!container->stored && !container->gone) {
     containers.erase(container->id());
     container->gone = true;
     wake(*container);
   }
-  if (failure) std::rethrow_exception(failure);
   co_return out;
 }
 

@@ -1,7 +1,7 @@
 #include "gantry/engine/engine.h"
 
-#include "gantry/base/files.h"
 #include "container_files.h"
+#include "gantry/base/files.h"
 #include "impl.h"
 
 namespace gantry::engine {
@@ -80,7 +80,14 @@ task<ExitStatus> Engine::wait(ContainerId id, WaitCondition condition) { return 
 
 ContainerId Engine::resolve(std::string_view reference) const { return impl_->find_by_reference(reference)->id(); }
 ContainerInfo Engine::inspect(const ContainerId& id) const { return impl_->find(id)->record.info; }
-std::vector<ContainerInfo> Engine::list(const ContainerFilter& filter) const { return impl_->list(filter); }
+std::vector<ContainerInfo> Engine::list(const ContainerFilter& filter) const {
+  std::vector<ContainerInfo> out;
+  for (const auto* info : impl_->list(filter)) out.push_back(*info);
+  return out;
+}
+void Engine::for_each(const ContainerFilter& filter, const std::function<void(const ContainerInfo&)>& visit) const {
+  for (const auto* info : impl_->list(filter)) visit(*info);
+}
 
 task<Stats> Engine::stats(ContainerId id) {
   if (!is_active(impl_->find(id)->state())) co_return Stats{};

@@ -58,7 +58,8 @@ struct Engine::Impl {
   // lookup.cpp
   ContainerPtr find(const ContainerId& id) const;
   ContainerPtr find_by_reference(std::string_view reference) const;
-  std::vector<ContainerInfo> list(const ContainerFilter& filter) const;
+  /// Newest first. Valid until the next co_await.
+  std::vector<const ContainerInfo*> list(const ContainerFilter& filter) const;
   bool name_taken(const std::string& project, const std::string& name) const;
   /// Directories of containers yet to come.
   std::filesystem::path standby_dir() const { return data_dir / "standby"; }

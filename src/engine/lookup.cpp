@@ -37,9 +37,10 @@ ContainerPtr Engine::Impl::find(const ContainerId& id) const {
 }
 
 ContainerPtr Engine::Impl::find_by_reference(std::string_view reference) const {
+  if (auto exact = containers.find(ContainerId(std::string(reference))); exact != containers.end())
+    return exact->second;
   std::vector<ContainerPtr> by_name, by_prefix;
   for (const auto& [id, container] : containers) {
-    if (id.str() == reference) return container;
     if (container->name() == reference) by_name.push_back(container);
     if (!reference.empty() && id.str().starts_with(reference)) by_prefix.push_back(container);
   }
@@ -52,11 +53,11 @@ ContainerPtr Engine::Impl::find_by_reference(std::string_view reference) const {
               "give more digits of the id");
 }
 
-std::vector<ContainerInfo> Engine::Impl::list(const ContainerFilter& filter) const {
-  std::vector<ContainerInfo> out;
+std::vector<const ContainerInfo*> Engine::Impl::list(const ContainerFilter& filter) const {
+  std::vector<const ContainerInfo*> out;
   for (const auto& [id, container] : containers)
-    if (matches(container->record, filter)) out.push_back(container->record.info);
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.created > b.created; });
+    if (matches(container->record, filter)) out.push_back(&container->record.info);
+  std::sort(out.begin(), out.end(), [](const auto* a, const auto* b) { return a->created > b->created; });
   return out;
 }
 

@@ -39,7 +39,14 @@ task<> list(Services& services, Call call) {
   filter.labels = labels(query, "label");
   if (const auto* stack = query.find("stack")) filter.labels[engine::kStackLabel] = *stack;
   if (const auto* service = query.find("service")) filter.labels[engine::kServiceLabel] = *service;
-  co_await answer(call.exchange, 200, services.engine().list(filter));
+  std::string text;
+  auto write = [&text](const engine::ContainerInfo& info) {
+    text += text.empty() ? '[' : ',';
+    text += json::to_text(info);
+  };
+  services.engine().for_each(filter, write);
+  text += text.empty() ? "[]\n" : "]\n";
+  co_await call.exchange.respond(200, std::string(http::kJson), std::move(text));
 }
 
 task<> inspect(Services& services, Call call) {

@@ -28,6 +28,7 @@ void publish(Services& services, std::string type, std::string action, std::stri
 std::vector<Route> daemon_routes(Services& services);
 std::vector<Route> event_routes(Services& services);
 std::vector<Route> container_routes(Services& services);
+std::vector<Route> run_routes(Services& services);
 std::vector<Route> stream_routes(Services& services);
 std::vector<Route> exec_routes(Services& services);
 std::vector<Route> image_routes(Services& services);

@@ -63,6 +63,8 @@ inline constexpr std::string_view kJson = "application/json";
 inline constexpr std::string_view kNdjson = "application/x-ndjson";
 /// Raw bytes, or frames (http_stream.h), after an upgrade: the words of the Docker Engine API.
 inline constexpr std::string_view kRawStream = "application/vnd.docker.raw-stream";
+/// Frames as above, with notes of the daemon between them.
+inline constexpr std::string_view kNotedStream = "application/vnd.gantry.noted-stream";
 inline constexpr std::string_view kMultiplexedStream = "application/vnd.docker.multiplexed-stream";
 
 /// The one error shape: {"error":{"kind","message","fix","findings":[{"file","line","column","message"}]}}.

@@ -73,6 +73,7 @@ struct Launched {
   ContainerId id;
   std::unique_ptr<StdioSession> session;  ///< when asked for: everything the program writes, from its first byte
   std::shared_ptr<Container> container;   ///< for `Engine::wait`, also when it has been removed meanwhile
+  std::optional<Error> failure;           ///< it was created, but its start failed
 };
 
 class Engine {
@@ -86,8 +87,8 @@ class Engine {
   /// Stops background work (health checks, waits). Containers go on running.
   task<> close();
 
-  /// Creates and starts with one commit. When the start fails the container stays, unless it is to be removed after
-  /// its end, as if created and started one after the other.
+  /// Creates and starts with one commit. Throws what `create` would throw. When the start fails the container stays,
+  /// unless it is to be removed after its end, as if created and started one after the other.
   task<Launched> launch(ContainerSpec spec, bool attach);
   /// Until its first run has ended, or, `removed`, until it is gone.
   task<ExitStatus> wait(const Launched& launched, bool removed);
@@ -109,6 +110,8 @@ class Engine {
   ContainerId resolve(std::string_view reference) const;
   ContainerInfo inspect(const ContainerId& id) const;
   std::vector<ContainerInfo> list(const ContainerFilter& filter) const;
+  /// The same without copies: `visit` sees each in place, and must neither keep the reference nor change anything.
+  void for_each(const ContainerFilter& filter, const std::function<void(const ContainerInfo&)>& visit) const;
   task<Stats> stats(ContainerId id);
 
   /// Attach to the main process: only what comes from now on. On a container that does not run yet the session begins
