@@ -82,10 +82,15 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
 task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
   require_valid(spec);
   auto origin = co_await origin_of(spec.image);
-  auto container = new_container(std::move(spec), std::move(origin));
-  // A volume says who uses it, so the row must be there first.
-  if (!container->record.internals.resolved.mounts.empty()) amend(*container, [](Record&) {});
-  containers.emplace(container->id(), container);
+  ContainerPtr container;
+  if (spec.mounts.empty() && origin.config.Volumes.empty()) {
+    container = new_container(std::move(spec), std::move(origin));
+    containers.emplace(container->id(), container);
+  } else {
+    // A volume says who uses it, so the row must be there first.
+    auto id = co_await create_over(std::move(spec), std::move(origin));
+    container = find(id);
+  }
   Launched out;
   out.id = container->id();
   out.container = container;
