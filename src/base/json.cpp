@@ -1,6 +1,6 @@
 #include "gantry/base/json.h"
 
-#include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace gantry::json {
@@ -63,7 +63,11 @@ void refuse(const Path& path, std::string_view expected) {
 
 namespace {
 
-bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+constexpr auto kPlain = [] {
+  std::array<bool, 256> out{};
+  for (std::size_t c = 0x20; c < out.size(); ++c) out[c] = c != '"' && c != '\\';
+  return out;
+}();
 
 void escape(std::string& out, char c) {
   constexpr std::string_view kNamed = "\"\"\\\\\bb\ff\nn\rr\tt";  // what it is, and its letter
@@ -92,8 +96,9 @@ void print_digits(std::string& out, N number) {
 void print_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    auto plain = static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
-    out.append(text.substr(0, plain));
+    std::size_t plain = 0;
+    while (plain < text.size() && kPlain[static_cast<unsigned char>(text[plain])]) ++plain;
+    out.append(text, 0, plain);
     text.remove_prefix(plain);
     if (text.empty()) break;
     escape(out, text.front());

@@ -56,7 +56,9 @@ std::string ps_table(const std::vector<ContainerInfo>& containers) {
 }
 
 task<int> ps(Context& context, Ps flags) {
-  auto answer = co_await api::get(context.client, "/v1/containers", ps_query(flags));
+  auto query = ps_query(flags);
+  if (!context.json()) query.add("view", "summary");
+  auto answer = co_await api::get(context.client, "/v1/containers", query);
   if (context.json()) {
     context.print(answer);
     co_return 0;

@@ -14,6 +14,45 @@ struct Ended {
 };
 BOOST_DESCRIBE_STRUCT(Ended, (), (exit_code, oom_killed))
 
+enum class View { full, summary };
+BOOST_DESCRIBE_ENUM(View, full, summary)
+
+/// What somebody who looks over many containers wants of each; named as in the full answer.
+struct SummarySpec {
+  std::string name;
+  std::string project;
+  std::string image;
+  std::map<std::string, std::string> labels;
+};
+BOOST_DESCRIBE_STRUCT(SummarySpec, (), (name, project, image, labels))
+
+struct Summary {
+  ContainerId id;
+  SummarySpec spec;
+  engine::State state = engine::State::created;
+  int exit_code = 0;
+  bool oom_killed = false;
+  std::string error;
+  Timestamp created{};
+  std::optional<Timestamp> started;
+  std::optional<Timestamp> finished;
+  engine::Health health = engine::Health::none;
+  std::vector<engine::PortBinding> ports;
+  std::vector<std::string> isolation_off;
+};
+BOOST_DESCRIBE_STRUCT(Summary, (),
+                      (id, spec, state, exit_code, oom_killed, error, created, started, finished, health, ports,
+                       isolation_off))
+
+Summary summary_of(const engine::ContainerInfo& info) {
+  return {info.id,         {info.spec.name, info.spec.project, info.spec.image, info.spec.labels},
+          info.state,      info.exit_code,
+          info.oom_killed, info.error,
+          info.created,    info.started,
+          info.finished,   info.health,
+          info.ports,      info.isolation_off};
+}
+
 ContainerId target(Services& services, const Call& call) { return services.engine().resolve(call.parameter("id")); }
 
 task<> create(Services& services, Call call) {
@@ -40,9 +79,10 @@ task<> list(Services& services, Call call) {
   if (const auto* stack = query.find("stack")) filter.labels[engine::kStackLabel] = *stack;
   if (const auto* service = query.find("service")) filter.labels[engine::kServiceLabel] = *service;
   std::string text;
-  auto write = [&text](const engine::ContainerInfo& info) {
+  auto view = choice<View>(query, "view").value_or(View::full);
+  auto write = [&text, view](const engine::ContainerInfo& info) {
     text += text.empty() ? '[' : ',';
-    text += json::to_text(info);
+    text += view == View::full ? json::to_text(info) : json::to_text(summary_of(info));
   };
   services.engine().for_each(filter, write);
   text += text.empty() ? "[]\n" : "]\n";
@@ -116,7 +156,7 @@ std::vector<Route> container_routes(Services& s) {
        "/v1/containers",
        "container.list",
        kReads,
-       {"all", "name", "label", "stack", "service", "status"},
+       {"all", "name", "label", "stack", "service", "status", "view"},
        with(s, list)},
       {"GET", "/v1/containers/{id}", "container.read", kReads, {}, with(s, inspect)},
       {"POST", "/v1/containers/{id}/start", "container.start", kChanges, {}, with(s, start)},
