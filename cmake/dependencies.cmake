@@ -9,7 +9,13 @@ find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(libfyaml REQUIRED IMPORTED_TARGET libfyaml)
+find_library(libfyaml_static libfyaml.a REQUIRED)
 pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
+# The client only writes a tar archive: from the static library it gets that part alone, without the XML and Unicode
+# libraries that the shared one brings along, whose loading would take longer than most of its commands.
+find_library(libarchive_static libarchive.a REQUIRED)
+add_library(gantry_libarchive_writer INTERFACE)
+target_link_libraries(gantry_libarchive_writer INTERFACE ${libarchive_static})
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libnl REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
 pkg_check_modules(libnftables REQUIRED IMPORTED_TARGET libnftables)
