@@ -33,6 +33,10 @@ expect "exec" "$(gantry exec web cat /proc/1/comm)" init
 expect "exec status" "$(status gantry exec web sh -c 'exit 9')" 9
 expect "memory limit" "$(gantry inspect web | jq '.[0].spec.resources.memory // .spec.resources.memory')" 67108864
 expect "state" "$(gantry inspect web --format json | jq -r 'if type == "array" then .[0].state else .state end')" running
+api() { curl -s --unix-socket "${GANTRY_HOST#unix://}" "http://localhost/v1/containers?all&$1"; }
+expect "the summary is a part of the full list" "$(jq -n --argjson full "$(api view=full)" --argjson short "$(api view=summary)" \
+    '[$full, $short] | transpose | all(.[0] * .[1] == .[0]) and ($short | length) == 1')" true
+contains "a view that is none is refused" "$(api view=other)" "full, summary"
 gantry stop -t 2 web >/dev/null
 expect "stopped" "$(gantry inspect web --format json | jq -r 'if type == "array" then .[0].state else .state end')" exited
 gantry start web >/dev/null
