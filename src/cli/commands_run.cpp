@@ -9,6 +9,7 @@
 #include "session.h"
 #include "signal_names.h"
 #include "targets.h"
+#include "trace.h"
 
 namespace gantry::cli {
 namespace {
@@ -21,6 +22,7 @@ constexpr int kCommandNotFound = 127;
 struct Run {
   RunFlags flags;
   bool detach = false;
+  bool trace = false;
   std::string detach_keys = "ctrl-p,ctrl-q";
   std::string image;
   std::vector<std::string> command;
@@ -29,7 +31,8 @@ struct Run {
 void declare_run(Options& options, Run& run) {
   options.flag("-d,--detach", run.detach, "print the id and leave it running");
   declare_run_flags(options, run.flags);
-  options.value("--detach-keys", "KEYS", run.detach_keys, "keys that leave a container running (ctrl-p,ctrl-q)")
+  options.flag("--trace", run.trace, "show on standard error how long each step of the start took")
+      .value("--detach-keys", "KEYS", run.detach_keys, "keys that leave a container running (ctrl-p,ctrl-q)")
       .required("IMAGE", run.image)
       .rest("COMMAND", run.command)
       .stop_at_first_word();
@@ -134,10 +137,25 @@ int outcome_of(const Context& context, const Session& session) {
   }
 }
 
+std::vector<engine::StartStep> steps_in(const boost::json::value& answer) {
+  return json::from<std::vector<engine::StartStep>>(answer.at("trace"));
+}
+
+void show_trace(const Context& context, const std::vector<engine::StartStep>& steps) {
+  context.console.err(context.flags.format == "json" ? json::to_text(steps) + "\n" : trace_text(steps));
+}
+
+void show_trace(const Context& context, const Session& session) {
+  for (const auto& note : session.notes) {
+    auto value = json::parse(note, "the daemon's answer");
+    if (value.as_object().contains("trace")) show_trace(context, steps_in(value));
+  }
+}
+
 task<int> run_attached(Context& context, Run run, engine::ContainerSpec spec) {
   auto executor = co_await asio::this_coro::executor;
   Scope signals(executor);
-  auto session = co_await open_program(context.client, "/v1/run", json::to_text(spec));
+  auto session = co_await open_program(context.client, "/v1/run", json::to_text(spec), run.trace);
   auto id = id_of(session);
   if (!spec.tty) proxy_signals(context, signals, id);
   auto options = session_options(context, "containers", id, spec.tty, spec.open_stdin);
@@ -148,6 +166,7 @@ task<int> run_attached(Context& context, Run run, engine::ContainerSpec spec) {
   context.owns_signals = false;
   co_await signals.close();
   if (outcome.failure) std::rethrow_exception(outcome.failure);
+  if (run.trace) show_trace(context, session);
   co_return *outcome.value == SessionEnd::detached ? 0 : outcome_of(context, session);
 }
 
@@ -170,6 +189,9 @@ task<int> run_container(Context& context, Run run) {
   }
   if (failed) co_return report(context, *failed, start_failure_status(*failed));
   context.console.out(id + "\n");
+  if (!run.trace) co_return 0;
+  auto answer = co_await api::fetch<boost::json::value>(context.client, api::path("containers", id, "trace"));
+  show_trace(context, steps_in(answer));
   co_return 0;
 }
 

@@ -53,6 +53,8 @@ constexpr ValueFlag kValueFlags[]{
      [](auto& s, auto& v) { s.resources.pids = parse_number(v, "--pids-limit"); }},
     {"--shm-size", "SIZE", "size of /dev/shm", &RunFlags::shm_size,
      [](auto& s, auto& v) { s.resources.shm_size = parse_size(v, "--shm-size"); }},
+    {"--runtime", "NAME", "who launches it: native or crun", &RunFlags::runtime,
+     [](auto& s, auto& v) { s.runtime = v; }},
     {"--userns", "MODE", "private (default) or host", &RunFlags::userns,
      [](auto& s, auto& v) { s.security.user_namespace = parse_user_namespace(v); }},
     {"--stop-signal", "SIGNAL", "signal that asks the program to end", &RunFlags::stop_signal,

@@ -15,7 +15,7 @@ struct RunFlags {
   bool interactive = false, tty = false, remove = false, privileged = false, read_only = false, init = false;
   bool no_healthcheck = false;
   std::string name, user, working_dir, hostname, entrypoint, restart, memory, memory_swap, memory_reservation, cpus;
-  std::string cpu_shares, cpuset, pids_limit, shm_size, userns, stop_signal, stop_timeout;
+  std::string cpu_shares, cpuset, pids_limit, shm_size, userns, stop_signal, stop_timeout, runtime;
   std::string health_cmd, health_interval, health_timeout, health_retries, health_start_period, health_start_interval;
   std::vector<std::string> env, env_files, volumes, mounts, tmpfs, publish, networks, aliases, labels, cap_add,
       cap_drop;

@@ -134,10 +134,11 @@ task<Session> open_session(const http::Client& client, std::string path) {
   co_return session;
 }
 
-task<Session> open_program(const http::Client& client, std::string path, std::string spec) {
+task<Session> open_program(const http::Client& client, std::string path, std::string spec, bool trace) {
   http::ClientRequest request;
   request.method = "POST";
   request.path = std::move(path);
+  if (trace) request.query.add("trace", "1");
   request.body = std::move(spec);
   request.content_type = std::string(http::kJson);
   Session session;

@@ -43,7 +43,7 @@ struct Session {
 };
 task<Session> open_session(const http::Client& client, std::string path);
 /// The same for a program that is started with it and whose end it tells: `spec` says which. The first note is there.
-task<Session> open_program(const http::Client& client, std::string path, std::string spec);
+task<Session> open_program(const http::Client& client, std::string path, std::string spec, bool trace = false);
 /// The id in the first note.
 std::string id_of(const Session& session);
 /// From the last note: the exit status, or the Error with which the start failed. Error (unavailable) when it is not

@@ -41,6 +41,8 @@ struct Container {
   bool attachable = false;            ///< the runtime has it
   std::uint64_t endings = 0;          ///< runs ended and starts failed, for `wait`
   std::uint64_t back_off_ticket = 0;  ///< the back-off in progress; another number calls it off
+  std::vector<runtime::Mark> trace;   ///< of the last start,
+  std::vector<runtime::Mark> shim_trace;  ///< and what the shim did of it
   bool stored = true;                 ///< false: its row is written with its first start
   bool gone = false;
   std::vector<std::shared_ptr<PendingAttach>> attaching;

@@ -80,6 +80,7 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
 }
 
 task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
+  auto asked = std::chrono::steady_clock::now().time_since_epoch();
   require_valid(spec);
   auto origin = co_await origin_of(spec.image);
   ContainerPtr container;
@@ -91,6 +92,7 @@ task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
     auto id = co_await create_over(std::move(spec), std::move(origin));
     container = find(id);
   }
+  container->trace.assign(1, {"asked for", asked});
   Launched out;
   out.id = container->id();
   out.container = container;

@@ -75,6 +75,12 @@ task<> Engine::remove(ContainerId id, RemoveOptions options) {
   co_await impl_->operations.run(impl_->remove(std::move(id), options));
   co_await impl_->durable();
 }
+std::vector<StartStep> Engine::start_trace(const ContainerId& id) const {
+  return impl_->start_trace(*impl_->find(id));
+}
+std::vector<StartStep> Engine::start_trace(const Launched& launched) const {
+  return impl_->start_trace(*launched.container);
+}
 void Engine::discard(const ContainerId& id) { impl_->discard(id); }
 task<ExitStatus> Engine::wait(ContainerId id, WaitCondition condition) { return impl_->wait(std::move(id), condition); }
 

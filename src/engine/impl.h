@@ -82,6 +82,12 @@ struct Engine::Impl {
   /// Called before each step of an operation, by the name tests know it by.
   void step(std::string_view name) const;
 
+  // trace.cpp
+  void begin_trace(Container& container);
+  /// The same, remembered for `start_trace`.
+  void step(Container& container, std::string_view name) const;
+  static std::vector<StartStep> start_trace(const Container& container);
+
   // creation.cpp
   task<ContainerId> create(ContainerSpec spec);
   task<ContainerId> create_step(ContainerSpec spec, StepRoot root);

@@ -78,6 +78,7 @@ task<> Engine::Impl::start(ContainerId id) {
 }
 
 task<> Engine::Impl::start_locked(ContainerPtr container, Wanted wanted) {
+  if (container->trace.size() != 1) begin_trace(*container);  // launch has begun one
   auto before = container->state();
   require_next_state(before, Transition::start, container->name());
   bool executing = false;
@@ -122,22 +123,22 @@ void Engine::Impl::commit_start(Container& container, Wanted wanted, const netwo
 
 task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* executing) {
   auto id = container->id();
-  step("start: volumes");
+  step(*container, "start: volumes");
   auto volumes = co_await prepare_volumes(container);
-  step("start: reserve");
+  step(*container, "start: reserve");
   Warm ready = take_warm(container->record).value_or(Warm{});
   SpareDirectory spare{warm, ready.directory};
   auto reservation = co_await reserve_network(container, &ready);
-  step("start: row");
+  step(*container, "start: row");
   auto id_slot = ready.standby ? std::optional(ready.id_slot->number()) : container->record.internals.id_slot;
   commit_start(*container, wanted, reservation ? &*reservation : nullptr, id_slot);
   if (reservation) reservation->keep();
-  step("start: plan");
+  step(*container, "start: plan");
   auto plan = co_await plan_start(container, std::move(volumes), ready.directory);
   plan.standby = ready.standby;
 
   // Side by side: the namespaces are there already, and the disk need not be waited for before the program runs.
-  step("start: create");
+  step(*container, "start: create");
   *executing = true;
   runtime::Created created;
   std::vector<task<>> parallel;
@@ -146,17 +147,18 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   if (ready.standby) parallel.push_back(plug(container, ready.standby->netns().duplicate()));
   co_await all(std::move(parallel));
   *executing = false;
-  step("start: attach");
+  step(*container, "start: attach");
   co_await connect_sessions(container);
-  step("start: plug");
+  step(*container, "start: plug");
   if (!ready.standby) co_await plug(container, std::move(created.netns));
   ready = {};
 
-  step("start: execute");
+  step(*container, "start: execute");
   *executing = true;
   co_await parts.runtime.start(id);
   *executing = false;
-  step("start: running");
+  step(*container, "start: running");
+  container->shim_trace = parts.runtime.trace(id);
   adopt_running(container, created);
 }
 

@@ -11,6 +11,11 @@ struct Began {
 };
 BOOST_DESCRIBE_STRUCT(Began, (), (id))
 
+struct Trace {
+  std::vector<engine::StartStep> trace;
+};
+BOOST_DESCRIBE_STRUCT(Trace, (), (trace))
+
 struct Ended {
   int exit_code = 0;
   bool oom_killed = false;
@@ -51,6 +56,10 @@ task<> run(Services& services, Call call) {
     co_await end_with(client, *launched->failure);
     co_return;
   }
+  if (flag(call.query(), "trace")) {
+    Trace trace{services.engine().start_trace(*launched)};
+    co_await client->write(note(trace));
+  }
   std::function<task<std::string>()> last = [&services, launched, removed]() -> task<std::string> {
     return [](engine::Engine* engine, std::shared_ptr<engine::Launched> what, bool gone) -> task<std::string> {
       auto status = co_await engine->wait(*what, gone);
@@ -60,6 +69,12 @@ task<> run(Services& services, Call call) {
   };
   std::shared_ptr<StdioSession> session = std::move(launched->session);
   co_await bridge(client, session, true, std::move(last));
+}
+
+task<> trace(Services& services, Call call) {
+  auto id = services.engine().resolve(call.parameter("id"));
+  Trace found{services.engine().start_trace(id)};
+  co_await answer(call.exchange, 200, std::move(found));
 }
 
 task<> exec(Services& services, Call call) {
@@ -95,7 +110,8 @@ task<> exec(Services& services, Call call) {
 
 std::vector<Route> run_routes(Services& s) {
   return {
-      {"POST", "/v1/run", "container.create", Effect::changes, {}, with(s, run)},
+      {"POST", "/v1/run", "container.create", Effect::changes, {"trace"}, with(s, run)},
+      {"GET", "/v1/containers/{id}/trace", "container.read", Effect::reads, {}, with(s, trace)},
       {"POST", "/v1/containers/{id}/run", "container.exec", Effect::changes, {}, with(s, exec)},
   };
 }

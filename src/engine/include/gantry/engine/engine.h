@@ -92,6 +92,9 @@ class Engine {
   task<Launched> launch(ContainerSpec spec, bool attach);
   /// Until its first run has ended, or, `removed`, until it is gone.
   task<ExitStatus> wait(const Launched& launched, bool removed);
+  /// How its last start went, in microseconds. Empty when another daemon made it.
+  std::vector<StartStep> start_trace(const ContainerId& id) const;
+  std::vector<StartStep> start_trace(const Launched& launched) const;
   task<ContainerId> create(ContainerSpec spec);
   /// A container over `root` instead of an image: a build's RUN. Not in lists unless asked for, gone after a restart of
   /// the daemon. `spec.image` is only a text to show.

@@ -208,6 +208,14 @@ BOOST_DESCRIBE_STRUCT(ContainerInfo, (),
                        restart_count, health, health_failures, health_log, addresses, ports, argv, isolation_off,
                        stopped_by_user, launcher, launcher_reason))
 
+/// A moment of a container's last start.
+struct StartStep {
+  std::string name;              ///< of what begins at that moment, or, from the shim, of what is done
+  std::int64_t at_micros = 0;    ///< since the start was asked for
+  std::int64_t took_micros = 0;  ///< since the step before
+};
+BOOST_DESCRIBE_STRUCT(StartStep, (), (name, at_micros, took_micros))
+
 /// Labels the platform sets and every front can filter by.
 inline constexpr char kStackLabel[] = "gantry.stack";
 inline constexpr char kServiceLabel[] = "gantry.service";
