@@ -130,7 +130,8 @@ fs::path BuildTest::context(const Files& files) {
 
 image::ImageInfo BuildTest::build_in(const fs::path& context, Options options) {
   steps_.clear();
-  asio::io_context loop;
+  // Outlives the pool's threads, which may still be on their way out of a post to it.
+  asio::io_context& loop = *loops_.emplace_back(std::make_unique<asio::io_context>());
   std::exception_ptr failure;
   std::optional<image::ImageInfo> info;
   auto sink = [this](const Step& step) { steps_.push_back(step); };

@@ -59,6 +59,7 @@ class BuildTest : public testing::Test {
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<content::ContentStore> content_;
   std::unique_ptr<image::ImageStore> images_;
+  std::vector<std::unique_ptr<asio::io_context>> loops_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<ChrootExecutor> executor_;
   std::unique_ptr<Builder> builder_;
