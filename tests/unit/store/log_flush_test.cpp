@@ -59,6 +59,14 @@ TEST_F(LogFlushTest, AWriteThatFailsLeavesTheOthersAlone) {
   EXPECT_EQ(failed, 5);
 }
 
+TEST_F(LogFlushTest, AReadSeesWhatIsNotDurableYet) {
+  Schema schema{"test", {"CREATE TABLE t(v INTEGER PRIMARY KEY) STRICT"}};
+  Database database(directory.path() / "gantry.db", {schema});
+  database.write([](Transaction& t) { t.run("INSERT INTO t VALUES(1)"); });
+  auto count = database.transaction([](Transaction& t) { return t.number("SELECT count(*) FROM t"); });
+  EXPECT_EQ(count, 1);
+}
+
 task<> wait_for(std::shared_ptr<LogFlush> log, WorkerPool* pool) {
   log->written();
   co_await log->flushed_to(log->last_written(), *pool);

@@ -47,8 +47,9 @@ class Database {
   auto transaction(F&& body) -> std::invoke_result_t<F, Transaction&>;
 
   /// The same, but not durable yet when it returns: everybody sees it, a crash of the process keeps it, a crash of the
-  /// machine may lose it, until `durable` or the next `transaction` has returned. Never lost out of order: what was
-  /// written later is durable only if this is. Microseconds, since it waits for no disk; made for the control thread.
+  /// machine may lose it, until `durable`, or the next `transaction` with a change, has returned. Never lost out of
+  /// order: what was written later is durable only if this is. Microseconds, since it waits for no disk; made for the
+  /// control thread.
   template <class F>
   auto write(F&& body) -> std::invoke_result_t<F, Transaction&>;
   /// Until everything written before this call is durable. Many who wait at once share one flush of the disk, which
@@ -58,7 +59,7 @@ class Database {
 
  private:
   friend class Transaction;
-  /// Number of the commit, for LogFlush; one without a change counts as the last that had one.
+  /// Number of the commit, for LogFlush; 0 without a change.
   template <class F>
   auto commit_one(F&& body, std::uint64_t* number) -> std::invoke_result_t<F, Transaction&>;
   void begin();
