@@ -119,10 +119,10 @@ struct Engine::Impl {
   task<> start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing);
   std::optional<Warm> take_warm(const Record& record);
   task<std::optional<network::Reservation>> reserve_network(ContainerPtr container, Warm* warm);
-  /// `made`: directories it may take over.
-  task<runtime::Plan> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
-                                 std::filesystem::path made);
-  task<> create_runtime(runtime::Plan plan, runtime::Created* created);
+  /// Files and plan of the container, to be made on a pool thread; `executing` is set when they are.
+  std::function<runtime::Plan()> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
+                                            const Warm& ready, bool* executing);
+  task<> create_runtime(ContainerId id, std::function<runtime::Plan()> plan, runtime::Created* created);
   task<> connect_sessions(ContainerPtr container);
   task<> plug(ContainerPtr container, Fd netns);
   /// Gives back everything a run holds outside the store. Idempotent; logs what cannot be given back.

@@ -134,15 +134,13 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   commit_start(*container, wanted, reservation ? &*reservation : nullptr, id_slot);
   if (reservation) reservation->keep();
   step(*container, "start: plan");
-  auto plan = co_await plan_start(container, std::move(volumes), ready.directory);
-  plan.standby = ready.standby;
+  auto plan = plan_start(container, std::move(volumes), ready, executing);
 
   // Side by side: the namespaces are there already, and the disk need not be waited for before the program runs.
   step(*container, "start: create");
-  *executing = true;
   runtime::Created created;
   std::vector<task<>> parallel;
-  parallel.push_back(create_runtime(std::move(plan), &created));
+  parallel.push_back(create_runtime(id, std::move(plan), &created));
   parallel.push_back(durable());
   if (ready.standby) parallel.push_back(plug(container, ready.standby->netns().duplicate()));
   co_await all(std::move(parallel));
@@ -162,8 +160,8 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   adopt_running(container, created);
 }
 
-task<> Engine::Impl::create_runtime(runtime::Plan plan, runtime::Created* created) {
-  *created = co_await parts.runtime.create(std::move(plan));
+task<> Engine::Impl::create_runtime(ContainerId id, std::function<runtime::Plan()> plan, runtime::Created* created) {
+  *created = co_await parts.runtime.create(std::move(id), std::move(plan));
 }
 
 task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing) {
@@ -235,13 +233,14 @@ task<std::optional<network::Reservation>> Engine::Impl::reserve_network(Containe
   co_return std::optional<network::Reservation>(std::move(reservation));
 }
 
-task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
-                                             std::filesystem::path made) {
+std::function<runtime::Plan()> Engine::Impl::plan_start(ContainerPtr container,
+                                                        std::map<std::string, std::string> volumes, const Warm& ready,
+                                                        bool* executing) {
   const auto& info = container->record.info;
   auto resolv = !info.spec.dns.empty()   ? resolv_text(info.spec.dns)
                 : info.addresses.empty() ? std::string()
                                          : parts.networks.resolv_conf(container->id());
-  auto plan = [this, container, volumes, resolv, made] {
+  return [this, container, volumes, resolv, made = ready.directory, standby = ready.standby, executing] {
     PlanInputs inputs;
     inputs.paths = paths_of(container->id());
     adopt_directories(made, inputs.paths.root);
@@ -251,9 +250,11 @@ task<runtime::Plan> Engine::Impl::plan_start(ContainerPtr container, std::map<st
     inputs.capabilities = capabilities;
     write_container_files(inputs.paths.root, container->record.info, container->record.info.addresses, resolv);
     make_directories(inputs.paths.state(), 0700);
-    return make_plan(container->record, inputs);
+    auto plan = make_plan(container->record, inputs);
+    plan.standby = standby;
+    *executing = true;
+    return plan;
   };
-  co_return co_await parts.pool.run(std::move(plan));
 }
 
 task<> Engine::Impl::connect_sessions(ContainerPtr container) {

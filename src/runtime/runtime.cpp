@@ -47,24 +47,31 @@ task<std::shared_ptr<Standby>> Runtime::make_standby(IdRange ids) {
 
 task<Created> Runtime::create(Plan plan) {
   ContainerId id = plan.id;
+  std::function<Plan()> make = [plan = std::move(plan)] { return plan; };
+  return create(std::move(id), std::move(make));
+}
+
+task<Created> Runtime::create(ContainerId id, std::function<Plan()> make) {
   impl_->require_free(id);
   std::exception_ptr failure;
   Created created;
-  auto prepare = [impl = impl_.get(), plan] {
-    auto standby = impl->prepare(plan);
-    return impl->launch(impl->paths.container(plan.id), *standby);
+  auto prepare = [impl = impl_.get(), make = std::move(make)] {
+    auto plan = std::make_shared<const Plan>(make());
+    auto standby = impl->prepare(*plan);
+    return std::pair(plan, impl->launch(impl->paths.container(plan->id), *standby));
   };
   try {
+    auto [plan, link] = co_await impl_->pool.run(std::move(prepare));
     auto container = std::make_shared<Container>();
-    container->state_dir = plan.state_dir;
-    container->launcher = created.launcher = plan.launcher;
-    container->link = co_await impl_->pool.run(prepare);
+    container->state_dir = plan->state_dir;
+    container->launcher = created.launcher = plan->launcher;
+    container->link = link;
     impl_->containers[id] = container;
     co_await with_timeout("create container " + short_id(id), kStepLimit,
                           container->link->require(shim::State::created));
     created.pid = container->link->status().pid;
-    if (plan.init) {
-      auto check = [pid = created.pid, plan] { require_command(pid, plan); };
+    if (plan->init) {
+      auto check = [pid = created.pid, plan = plan] { require_command(pid, *plan); };
       co_await impl_->pool.run(check);
     }
     created.netns = open_file("/proc/" + std::to_string(created.pid) + "/ns/net", O_RDONLY);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -175,6 +176,8 @@ class Runtime {
   /// Everything but the user's program. On failure nothing is left behind. Error not_found when argv[0] is not in
   /// the image, invalid for what the OCI runtime refuses.
   task<Created> create(Plan plan);
+  /// The same; `make` is called on a pool thread.
+  task<Created> create(ContainerId id, std::function<Plan()> make);
   /// Executes the user's program.
   task<> start(ContainerId id);
   /// How the last start went inside the shim: steps in the order they were done. Empty when it was another daemon's.
