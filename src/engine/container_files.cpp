@@ -51,6 +51,21 @@ std::filesystem::path make_container_directories(const std::filesystem::path& pa
   return paths.root;
 }
 
+void throw_away(const std::filesystem::path& directory, const std::filesystem::path& trash) {
+  if (!std::filesystem::exists(directory)) return;
+  make_directories(trash, 0700);
+  std::filesystem::rename(directory, trash / directory.filename());
+}
+
+bool remove_one(const std::filesystem::path& trash) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(trash, ignored)) {
+    remove_tree(entry.path());
+    return true;
+  }
+  return false;
+}
+
 void adopt_directories(const std::filesystem::path& made, const std::filesystem::path& directory) {
   if (!made.empty() && !std::filesystem::exists(directory)) std::filesystem::rename(made, directory);
 }

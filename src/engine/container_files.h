@@ -21,6 +21,11 @@ void write_container_files(const std::filesystem::path& directory, const Contain
 
 /// The directories of a container yet to come, on their file system. Blocking.
 std::filesystem::path make_container_directories(const std::filesystem::path& parent);
+/// Moves a container's directory out of sight, which costs nothing, so that nobody waits for each of its files to be
+/// deleted. Nothing there is fine.
+void throw_away(const std::filesystem::path& directory, const std::filesystem::path& trash);
+/// Deletes one thing of the trash: false when there is none.
+bool remove_one(const std::filesystem::path& trash);
 /// They become the container's, unless it has some.
 void adopt_directories(const std::filesystem::path& made, const std::filesystem::path& directory);
 

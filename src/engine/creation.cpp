@@ -18,20 +18,18 @@ void name_volumes(Internals* internals) {
 
 }  // namespace
 
-task<Origin> Engine::Impl::origin_of(std::string reference) {
-  auto& images = parts.images;
-  auto look_up = [&images, reference] { return images.resolve(reference); };
-  auto image = co_await parts.pool.run(std::move(look_up));
+Origin Engine::Impl::origin_of(const std::string& reference) const {
+  auto image = parts.images.resolve(reference);  // a few rows: less than a trip to a worker
   Origin origin;
   origin.image_id = image.id;
   origin.layers = image.layers;
   origin.config = image.config.config;
-  co_return origin;
+  return origin;
 }
 
 task<ContainerId> Engine::Impl::create(ContainerSpec spec) {
   require_valid(spec);
-  auto origin = co_await origin_of(spec.image);
+  auto origin = origin_of(spec.image);
   auto id = co_await create_over(std::move(spec), std::move(origin));
   co_await durable();
   co_return id;
@@ -82,7 +80,7 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
 task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
   auto asked = std::chrono::steady_clock::now().time_since_epoch();
   require_valid(spec);
-  auto origin = co_await origin_of(spec.image);
+  auto origin = origin_of(spec.image);
   ContainerPtr container;
   if (spec.mounts.empty() && origin.config.Volumes.empty()) {
     container = new_container(std::move(spec), std::move(origin));

@@ -62,6 +62,8 @@ struct Engine::Impl {
   std::vector<const ContainerInfo*> list(const ContainerFilter& filter) const;
   bool name_taken(const std::string& project, const std::string& name) const;
   /// Directories of containers yet to come.
+  /// What was removed and is being deleted.
+  std::filesystem::path trash_dir() const { return data_dir / "trash"; }
   std::filesystem::path standby_dir() const { return data_dir / "standby"; }
   ContainerPaths paths_of(const ContainerId& id) const { return {data_dir / "containers" / id.str()}; }
 
@@ -91,7 +93,7 @@ struct Engine::Impl {
   // creation.cpp
   task<ContainerId> create(ContainerSpec spec);
   task<ContainerId> create_step(ContainerSpec spec, StepRoot root);
-  task<Origin> origin_of(std::string image);
+  Origin origin_of(const std::string& image) const;
   task<ContainerId> create_over(ContainerSpec spec, Origin origin);
   /// In memory, with a name and an id range that are its own from here on; no row yet.
   ContainerPtr new_container(ContainerSpec spec, Origin origin);
@@ -144,6 +146,9 @@ struct Engine::Impl {
   // remove.cpp
   task<> remove(ContainerId id, RemoveOptions options);
   task<> remove_locked(ContainerPtr container, bool volumes);
+  /// Deletes what is in the trash, in the background; one at a time.
+  void empty_trash();
+  task<> delete_trash();
   /// Kills, removes and forgets, in the background; for who cannot wait.
   void discard(const ContainerId& id);
 
@@ -208,6 +213,7 @@ struct Engine::Impl {
   WarmPool warm;
   Permits restarts;       ///< a boot with a hundred containers starts a few at a time
   std::map<std::string, std::weak_ptr<AsyncMutex>> volume_locks;
+  bool emptying = false;
   bool closing = false;
 };
 

@@ -77,6 +77,7 @@ task<> Engine::Impl::remove_leftovers() {
       if (!known.contains(entry.path().filename().string())) remove_tree(entry.path());
   };
   co_await parts.pool.run(std::move(sweep));
+  empty_trash();
 }
 
 task<> Engine::Impl::recover_container(ContainerPtr container, runtime::Adopted found) {

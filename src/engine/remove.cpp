@@ -1,4 +1,5 @@
 #include "gantry/base/files.h"
+#include "container_files.h"
 #include "gantry/base/log.h"
 #include "impl.h"
 
@@ -33,7 +34,7 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   step("remove: files");
   auto remove_files = [this, container] {
     release_volumes(container->record);
-    remove_tree(paths_of(container->id()).root);
+    throw_away(paths_of(container->id()).root, trash_dir());
   };
   co_await parts.pool.run(std::move(remove_files));
   step("remove: forget");
@@ -45,6 +46,21 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   containers.erase(container->id());
   container->gone = true;
   wake(*container);
+  empty_trash();
+}
+
+void Engine::Impl::empty_trash() {
+  if (std::exchange(emptying, true)) return;
+  background.spawn("empty the trash", delete_trash());
+}
+
+task<> Engine::Impl::delete_trash() {
+  bool more = true;
+  while (more && !closing) {
+    auto remove_some = [trash = trash_dir()] { return remove_one(trash); };
+    more = co_await parts.pool.run(std::move(remove_some));
+  }
+  emptying = false;
 }
 
 void Engine::Impl::discard(const ContainerId& id) {

@@ -167,8 +167,11 @@ task<> Runtime::kill_all(ContainerId id) {
 }
 
 task<> Runtime::remove(ContainerId id) {
+  auto container = impl_->find(id);
+  bool over = container && container->link && container->link->reached(shim::State::exited);
+  // The shim of a program that has ended takes the group away by itself; `clear` makes sure.
   auto kill = [impl = impl_.get(), id] { impl->cgroups.kill(id); };
-  co_await impl_->pool.run(kill);
+  if (!over) co_await impl_->pool.run(kill);
   co_await impl_->end_shim(id);
   auto clear = [impl = impl_.get(), id] { impl->clear(id); };
   co_await impl_->pool.run(clear);

@@ -28,9 +28,7 @@ void write_exit_record(int state_dir, const runtime::shim::Status& status) {
   text.add(",\"time\":").add(static_cast<std::uint64_t>(status.time)).add("}\n");
   if (reserved < 0 || !write_all(reserved, text.c_str(), text.length())) return;
   if (::ftruncate(reserved, static_cast<off_t>(text.length())) < 0) return;
-  ::fsync(reserved);
   ::renameat(state_dir, kReserved, state_dir, "exit.json");
-  ::fsync(state_dir);
 }
 
 }  // namespace gantry::shim

@@ -22,7 +22,7 @@
 ///
 /// One `gantry-shim` per container outlives the daemon. The shim lives in a private mount namespace in which the root
 /// file system and the id-mapped mounts are made, so that no mount is ever visible on the host and all of them are
-/// gone when the last process is. Exit status: the shim writes it durably to `<state_dir>/exit.json` before it ends.
+/// gone when the last process is. Exit status: the shim writes it to `<state_dir>/exit.json` before it ends.
 ///
 ///   create: shim, mounts, `crun create`  ->  (engine plugs in the network by `netns`)  ->  start: `crun start`
 ///   -> the program runs -> exit recorded -> remove: everything released, idempotent
