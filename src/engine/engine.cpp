@@ -8,6 +8,7 @@ namespace gantry::engine {
 namespace {
 
 constexpr int kStartsAtOnce = 4;
+constexpr int kBurst = 12;
 
 std::string current_boot_id() {
   auto text = read_file("/proc/sys/kernel/random/boot_id");
@@ -29,6 +30,7 @@ Engine::Impl::Impl(Parts& with, std::filesystem::path directory)
       warm(parts.executor, parts.pool, parts.runtime, parts.networks,
            {.free_slot = [this] { return free_id_slot(); },
             .make_directories = [this] { return make_container_directories(standby_dir()); }}),
+      starts(parts.executor, kBurst),
       restarts(parts.executor, kStartsAtOnce) {
   make_directories(data_dir / "containers", 0711);
 }

@@ -126,6 +126,7 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   step(*container, "start: volumes");
   auto volumes = co_await prepare_volumes(container);
   step(*container, "start: reserve");
+  auto permit = co_await starts.acquire();
   Warm ready = take_warm(container->record).value_or(Warm{});
   SpareDirectory spare{warm, ready.directory};
   auto reservation = co_await reserve_network(container, &ready);
