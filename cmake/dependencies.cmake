@@ -12,10 +12,16 @@ pkg_check_modules(libfyaml REQUIRED IMPORTED_TARGET libfyaml)
 find_library(libfyaml_static libfyaml.a REQUIRED)
 pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 # The client only writes a tar archive: from the static library it gets that part alone, without the XML and Unicode
-# libraries that the shared one brings along, whose loading would take longer than most of its commands.
+# libraries that the shared one brings along, whose loading would take longer than most of its commands. Only where
+# unused sections are dropped, since the rest would want those libraries, too.
 find_library(libarchive_static libarchive.a REQUIRED)
 add_library(gantry_libarchive_writer INTERFACE)
-target_link_libraries(gantry_libarchive_writer INTERFACE ${libarchive_static})
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_link_libraries(gantry_libarchive_writer INTERFACE ${libarchive_static})
+  target_link_options(gantry_libarchive_writer INTERFACE -Wl,--gc-sections)
+else()
+  target_link_libraries(gantry_libarchive_writer INTERFACE PkgConfig::libarchive)
+endif()
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libnl REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
 pkg_check_modules(libnftables REQUIRED IMPORTED_TARGET libnftables)
