@@ -1,0 +1,119 @@
+"""Times and sizes: one number list in, one row out."""
+import json
+import os
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+
+def percentile(values, part):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+def walltime(tool, count, command, prefix=(), environment=None):
+    """Milliseconds of `count` runs. RuntimeError with the last words when one fails."""
+    done = subprocess.run([*prefix, tool, str(count), *command], capture_output=True, text=True,
+                          env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["failed without a word"])[-1])
+    return [int(line) / 1000 for line in done.stdout.split()]
+
+
+class Api:
+    """As little HTTP over a unix socket as the measurements need."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self.path)
+        return connection
+
+    def send(self, connection, method, path, body=None, extra="Connection: close\r\n"):
+        data = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\n{extra}Content-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+
+    def call(self, method, path, body=None):
+        with self.connect() as connection:
+            self.send(connection, method, path, body)
+            head, _, rest = read_all(connection).partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        if b"chunked" in head:
+            rest = join_chunks(rest)
+        if status >= 400:
+            raise RuntimeError(f"{method} {path}: {status} {rest[:200]!r}")
+        return rest
+
+    def stream(self, method, path, body):
+        """An upgraded exchange, read to its end: what the program wrote to standard output."""
+        with self.connect() as connection:
+            self.send(connection, method, path, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n")
+            head, _, rest = read_all(connection).partition(b"\r\n\r\n")
+        if b" 101 " not in head.split(b"\r\n")[0]:
+            raise RuntimeError(f"{method} {path}: {head[:100]!r} {rest[:200]!r}")
+        return frames(rest)
+
+
+def read_all(connection):
+    out = b""
+    while piece := connection.recv(65536):
+        out += piece
+    return out
+
+
+def join_chunks(data):
+    out = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        out, data = out + data[:length], data[length + 2:]
+    return out
+
+
+def frames(data):
+    out = b""
+    while len(data) >= 8:
+        stream, length = data[0], struct.unpack(">I", data[4:8])[0]
+        if stream == 1:
+            out += data[8:8 + length]
+        data = data[8 + length:]
+    return out
+
+
+def side_by_side(count, work):
+    """Seconds until `work(i)` is done for all i, each on a thread of its own."""
+    failures = []
+
+    def run(number):
+        try:
+            work(number)
+        except Exception as failure:  # told below: a thread's own exception would be lost
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise RuntimeError(failures[0])
+    return time.monotonic() - start
+
+
+def memory(field, *processes):
+    """Kilobytes, summed over smaps_rollup (Pss) or status (VmRSS)."""
+    total = 0
+    for process in processes:
+        name = "status" if field.startswith("Vm") else "smaps_rollup"
+        try:
+            with open(f"/proc/{process}/{name}") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith(field + ":"))
+        except FileNotFoundError:
+            pass  # it has ended meanwhile
+    return total
