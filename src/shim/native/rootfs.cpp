@@ -99,7 +99,7 @@ void mask(const char* path) {
   if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) return;
   if (target < 0) fail_errno("mask", path);
   if (node_at(target, path) == Node::directory) {
-    attach(new_mount("tmpfs", "size=0k", MOUNT_ATTR_RDONLY), target, path);
+    attach(new_mount("tmpfs", "source=tmpfs,size=0k", MOUNT_ATTR_RDONLY), target, path);
   } else {
     int tree = copy_mount(AT_FDCWD, "/dev/null", false);
     set_attributes(tree, MOUNT_ATTR_RDONLY, false);

@@ -110,6 +110,7 @@ void RuntimeTest::run(std::function<task<>()> work) {
 Plan RuntimeTest::plan_of(std::vector<std::string> argv) {
   Plan plan;
   plan.id = make_id<ContainerId>();
+  plan.launcher = Launcher::GANTRY_LAUNCHER;
   auto data = directory_.path() / "data" / plan.id.str();
   plan.layers = {layer_};
   plan.upper = data / "upper";
