@@ -37,7 +37,8 @@ class Program {
     skips_[skip_count_++] = size_;
     add(BPF_JMP | BPF_JNE | BPF_K, which, 0, 0, value);
   }
-  void rule(const DeviceRule& rule) {
+  /// True when it decides whatever is asked: nothing may come behind it, the kernel refuses what is never reached.
+  bool rule(const DeviceRule& rule) {
     skip_count_ = 0;
     if (rule.type != 'a') skip_unless_equal(2, rule.type == 'c' ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK);
     std::int32_t access = access_bits(rule.access);
@@ -53,6 +54,7 @@ class Program {
     answer(rule.allow);
     for (unsigned i = 0; i < skip_count_; ++i)
       code_[skips_[i]].off = static_cast<std::int16_t>(size_ - skips_[i] - 1);
+    return skip_count_ == 0;
   }
   void answer(bool allow) {
     add(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, allow ? 1 : 0);
@@ -88,8 +90,9 @@ class Program {
 void attach_device_filter(int cgroup_directory) {
   static Program program;
   program.load_context();
-  for (std::size_t i = plan.device_rules.count; i-- > 0;) program.rule(plan.device_rules.items[i]);
-  program.answer(false);
+  bool decided = false;
+  for (std::size_t i = plan.device_rules.count; i-- > 0 && !decided;) decided = program.rule(plan.device_rules.items[i]);
+  if (!decided) program.answer(false);
   int loaded = program.load();
   if (loaded < 0) fail_errno("load", "the device filter");
   bpf_attr attributes{};
