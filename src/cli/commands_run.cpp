@@ -28,14 +28,18 @@ struct Run {
   std::vector<std::string> command;
 };
 
-void declare_run(Options& options, Run& run) {
+void declare_create(Options& options, Run& run) {
   options.flag("-d,--detach", run.detach, "print the id and leave it running");
   declare_run_flags(options, run.flags);
-  options.flag("--trace", run.trace, "show on standard error how long each step of the start took")
-      .value("--detach-keys", "KEYS", run.detach_keys, "keys that leave a container running (ctrl-p,ctrl-q)")
+  options.value("--detach-keys", "KEYS", run.detach_keys, "keys that leave a container running (ctrl-p,ctrl-q)")
       .required("IMAGE", run.image)
       .rest("COMMAND", run.command)
       .stop_at_first_word();
+}
+
+void declare_run(Options& options, Run& run) {
+  options.flag("--trace", run.trace, "show on standard error how long each step of the start took");
+  declare_create(options, run);
 }
 
 engine::ContainerSpec spec_of(const Context& context, const Run& run) {
@@ -320,7 +324,7 @@ std::vector<Command> run_commands() {
       {"create",
        "Create a container without starting it",
        {"gantry create --name web -p 8080:80 nginx:1"},
-       prepare<Run, declare_run, create_container>},
+       prepare<Run, declare_create, create_container>},
       {"exec",
        "Run a further program in a container",
        {"gantry exec -it web bash", "gantry exec guestbook/db psql -U postgres -c 'select 1'"},

@@ -71,7 +71,7 @@ TEST_F(FullDiskTest, EveryKindOfStepGivesItsSpaceBack) {
 
 TEST_F(FaultTest, CancellingKillsTheStepAndCleansUp) {
   auto dir = context({{"Dockerfile", "FROM base\nRUN echo x > /x; sleep 300\n"}});
-  asio::io_context loop;
+  asio::io_context& loop = *loops_.emplace_back(std::make_unique<asio::io_context>());
   asio::cancellation_signal stop;
   std::exception_ptr failure;
   executor_->started = [&] { asio::post(loop, [&] { stop.emit(asio::cancellation_type::terminal); }); };
@@ -91,7 +91,7 @@ TEST_F(FaultTest, CancellingKillsTheStepAndCleansUp) {
 TEST_F(FaultTest, TwoBuildsAtOnce) {
   auto one = context({{"Dockerfile", "FROM base\nCOPY f /f\nCOPY f /g\nWORKDIR /w\n"}, {"f", "same"}});
   auto two = context({{"Dockerfile", "FROM base\nCOPY f /f\nCOPY f /g\nWORKDIR /w\n"}, {"f", "same"}});
-  asio::io_context loop;
+  asio::io_context& loop = *loops_.emplace_back(std::make_unique<asio::io_context>());
   auto sink = [](const Step&) {};
   std::exception_ptr failure;
   std::vector<image::ImageInfo> images;
