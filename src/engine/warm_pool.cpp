@@ -18,7 +18,7 @@ void WarmPool::spare(std::filesystem::path directory) {
 }
 
 void WarmPool::refill() {
-  if (filling_ || closed_ || ready_.size() >= kReady) return;
+  if (filling_ || closed_ || ready_.size() >= kReady || !runtime_.launches_natively()) return;
   filling_ = true;
   background_.spawn("warm pool", fill());
 }

@@ -24,6 +24,12 @@ ExitRecord record_of(const shim::Status& status) {
           .time = Timestamp(Duration(status.time))};
 }
 
+struct Launching {
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<ShimLink> link;
+  std::string handed_over;
+};
+
 }  // namespace
 
 Runtime::Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config)
@@ -34,6 +40,8 @@ Runtime::~Runtime() {
   for (auto& [id, container] : impl_->containers)
     if (container->link) container->link->close();
 }
+
+bool Runtime::launches_natively() const { return impl_->config.native_obstacle.empty(); }
 
 task<std::shared_ptr<Standby>> Runtime::make_standby(IdRange ids) {
   auto start = [impl = impl_.get(), ids] {
@@ -56,12 +64,18 @@ task<Created> Runtime::create(ContainerId id, std::function<Plan()> make) {
   std::exception_ptr failure;
   Created created;
   auto prepare = [impl = impl_.get(), make = std::move(make)] {
-    auto plan = std::make_shared<const Plan>(make());
+    auto wanted = make();
+    const auto& obstacle = impl->config.native_obstacle;
+    bool hand_over = wanted.launcher == Launcher::native && !obstacle.empty();
+    if (hand_over) wanted.launcher = Launcher::crun;
+    auto plan = std::make_shared<const Plan>(std::move(wanted));
     auto standby = impl->prepare(*plan);
-    return std::pair(plan, impl->launch(impl->paths.container(plan->id), *standby));
+    auto link = impl->launch(impl->paths.container(plan->id), *standby);
+    return Launching{plan, link, hand_over ? obstacle : std::string()};
   };
   try {
-    auto [plan, link] = co_await impl_->pool.run(std::move(prepare));
+    auto [plan, link, handed_over] = co_await impl_->pool.run(std::move(prepare));
+    created.handed_over = handed_over;
     auto container = std::make_shared<Container>();
     container->state_dir = plan->state_dir;
     container->launcher = created.launcher = plan->launcher;

@@ -164,13 +164,19 @@ struct Config {
   std::filesystem::path init;     ///< catatonit's path
   std::filesystem::path run_dir;  ///< sockets, bundles, OCI runtime state: <run_dir>/containers/<id>/...
   std::string instance;           ///< short, unique per data directory: names cgroups "gantry-<instance>"
+  std::string native_obstacle;    ///< why `crun` must do it all on this machine (see find_native_obstacle), or empty
 };
+
+/// What this kernel lacks for the native launcher; empty when it lacks nothing. Asks the kernel, changes nothing.
+std::string find_native_obstacle();
 
 class Runtime {
  public:
   Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config);
   ~Runtime();
 
+  /// Whether there is no obstacle to the native launcher here.
+  bool launches_natively() const;
   /// A shim with the first process of a container of default isolation, whose ids are these.
   task<std::shared_ptr<Standby>> make_standby(IdRange ids);
   /// Everything but the user's program. On failure nothing is left behind. Error not_found when argv[0] is not in
