@@ -79,7 +79,8 @@ task<SessionEnd> copy_both(Session& session, std::string detach_keys) {
   using namespace asio::experimental::awaitable_operators;
   gantry::detail::Outcome<SessionEnd> output, input;
   auto reading = gantry::detail::settle<SessionEnd>(copy_output(session), &output);
-  auto writing = gantry::detail::settle<SessionEnd>(copy_input_quietly(*session.stream, std::move(detach_keys)), &input);
+  auto writing =
+      gantry::detail::settle<SessionEnd>(copy_input_quietly(*session.stream, std::move(detach_keys)), &input);
   auto winner = co_await (std::move(reading) || std::move(writing));
   auto& first = winner.index() == 0 ? output : input;
   if (first.failure) std::rethrow_exception(first.failure);

@@ -15,8 +15,8 @@ void Engine::Impl::commit(Container& container, Transition transition, const std
   amend(container, changed, std::move(events_of), also);
 }
 
-void Engine::Impl::amend(Container& container, const std::function<void(Record&)>& change,
-                         std::vector<Event> events_of, const RecordStore::Also& also) {
+void Engine::Impl::amend(Container& container, const std::function<void(Record&)>& change, std::vector<Event> events_of,
+                         const RecordStore::Also& also) {
   Record next = container.record;
   change(next);
   if (container.stored) {

@@ -34,16 +34,16 @@ struct Container {
   State state() const { return record.info.state; }
 
   Record record;
-  AsyncMutex mutex;                   ///< one operation at a time
-  Notifier changed;                   ///< after each commit, each exit, and when it is gone
-  Notifier log_changed;               ///< the same, and when its log grows
-  RunPtr run;                         ///< set from the program's start until its ending is recorded
-  bool attachable = false;            ///< the runtime has it
-  std::uint64_t endings = 0;          ///< runs ended and starts failed, for `wait`
-  std::uint64_t back_off_ticket = 0;  ///< the back-off in progress; another number calls it off
-  std::vector<runtime::Mark> trace;   ///< of the last start,
+  AsyncMutex mutex;                       ///< one operation at a time
+  Notifier changed;                       ///< after each commit, each exit, and when it is gone
+  Notifier log_changed;                   ///< the same, and when its log grows
+  RunPtr run;                             ///< set from the program's start until its ending is recorded
+  bool attachable = false;                ///< the runtime has it
+  std::uint64_t endings = 0;              ///< runs ended and starts failed, for `wait`
+  std::uint64_t back_off_ticket = 0;      ///< the back-off in progress; another number calls it off
+  std::vector<runtime::Mark> trace;       ///< of the last start,
   std::vector<runtime::Mark> shim_trace;  ///< and what the shim did of it
-  bool stored = true;                 ///< false: its row is written with its first start
+  bool stored = true;                     ///< false: its row is written with its first start
   bool gone = false;
   std::vector<std::shared_ptr<PendingAttach>> attaching;
   std::optional<TerminalSize> terminal;

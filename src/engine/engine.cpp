@@ -77,9 +77,7 @@ task<> Engine::remove(ContainerId id, RemoveOptions options) {
   co_await impl_->operations.run(impl_->remove(std::move(id), options));
   co_await impl_->durable();
 }
-std::vector<StartStep> Engine::start_trace(const ContainerId& id) const {
-  return impl_->start_trace(*impl_->find(id));
-}
+std::vector<StartStep> Engine::start_trace(const ContainerId& id) const { return impl_->start_trace(*impl_->find(id)); }
 std::vector<StartStep> Engine::start_trace(const Launched& launched) const {
   return impl_->start_trace(*launched.container);
 }

@@ -211,8 +211,8 @@ struct Engine::Impl {
   Scope background;       ///< supervisors, back-offs, health checks: may be cancelled at any point
   Operations operations;  ///< what users asked for: runs to its end, whoever goes away
   WarmPool warm;
-  Permits starts;         ///< of a burst, so many at a time: more would only wait for each other, and make others wait
-  Permits restarts;       ///< a boot with a hundred containers starts a few at a time
+  Permits starts;    ///< of a burst, so many at a time: more would only wait for each other, and make others wait
+  Permits restarts;  ///< a boot with a hundred containers starts a few at a time
   std::map<std::string, std::weak_ptr<AsyncMutex>> volume_locks;
   bool emptying = false;
   bool closing = false;

@@ -44,7 +44,8 @@ void RecordStore::update(const Record& record, std::vector<Event> events, const 
   const auto& info = record.info;
   events_.transaction(std::move(events), [&](store::Transaction& t) {
     t.run("UPDATE containers SET state=?, id_slot=?, info=?, internals=? WHERE id=?",
-          {json::name_of(info.state), record.internals.id_slot, json::to_text(info), json::to_text(record.internals), info.id.str()});
+          {json::name_of(info.state), record.internals.id_slot, json::to_text(info), json::to_text(record.internals),
+           info.id.str()});
     if (also) also(t);
   });
 }

@@ -1,5 +1,5 @@
-#include "gantry/base/files.h"
 #include "container_files.h"
+#include "gantry/base/files.h"
 #include "gantry/base/log.h"
 #include "impl.h"
 

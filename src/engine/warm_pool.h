@@ -26,8 +26,8 @@ class HeldSlot {
   Slots::iterator place_;
 };
 
-/// What a start would wait for and can be made ahead: a shim in namespaces of its own, with a link into its network, and
-/// the container's directories.
+/// What a start would wait for and can be made ahead: a shim in namespaces of its own, with a link into its network,
+/// and the container's directories.
 struct Warm {
   std::shared_ptr<HeldSlot> id_slot;  ///< see id_range.h; the container takes it over
   std::shared_ptr<runtime::Standby> standby;
@@ -35,8 +35,8 @@ struct Warm {
   std::filesystem::path directory;  ///< to be renamed; one that is not needed is removed at the next start of gantryd
 };
 
-/// A few of them, made again in the background whenever one was taken. The first start fills it, so that a daemon nobody
-/// uses holds nothing. Control thread.
+/// A few of them, made again in the background whenever one was taken. The first start fills it, so that a daemon
+/// nobody uses holds nothing. Control thread.
 class WarmPool {
  public:
   static constexpr std::size_t kReady = 6;
@@ -47,7 +47,11 @@ class WarmPool {
   };
   WarmPool(asio::any_io_executor executor, WorkerPool& pool, runtime::Runtime& runtime,
            network::NetworkManager& networks, Makers makers)
-      : pool_(pool), runtime_(runtime), networks_(networks), makers_(std::move(makers)), background_(std::move(executor)) {}
+      : pool_(pool),
+        runtime_(runtime),
+        networks_(networks),
+        makers_(std::move(makers)),
+        background_(std::move(executor)) {}
 
   /// Empty when there is none just now.
   std::optional<Warm> take();

@@ -77,8 +77,9 @@ std::uint64_t field_in(const fs::path& path, const std::string& key) {
 
 // "rw,nosuid,nodev,noexec,relatime,cpu,cpuacct" -> "cpu,cpuacct"
 std::string own_options(const std::string& options) {
-  static const std::set<std::string> general = {"rw",       "ro",      "nosuid", "nodev",         "noexec",        "relatime",
-                                                "noatime", "seclabel", "xattr",  "clone_children", "cpuset_v2_mode"};
+  static const std::set<std::string> general = {
+      "rw",      "ro",       "nosuid", "nodev",          "noexec",        "relatime",
+      "noatime", "seclabel", "xattr",  "clone_children", "cpuset_v2_mode"};
   std::istringstream words(options);
   std::string out;
   for (std::string word; std::getline(words, word, ',');)
@@ -191,7 +192,8 @@ std::vector<std::string> CgroupTree::directories(const std::string& group) const
 fs::path CgroupTree::directory(const std::string& group, const std::string& controller) const {
   for (const auto& hierarchy : hierarchies_)
     if (has_word(hierarchy.options, controller)) return hierarchy.directory / parent_ / group;
-  throw Error(ErrorKind::unsupported, "a limit needs the control group controller '" + controller + "', which this host lacks",
+  throw Error(ErrorKind::unsupported,
+              "a limit needs the control group controller '" + controller + "', which this host lacks",
               "enable it on the kernel's command line, or leave the limit out");
 }
 

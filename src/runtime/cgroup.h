@@ -10,8 +10,8 @@
 #include "gantry/runtime/runtime.h"
 
 /// Control groups of one instance, in every hierarchy of the host (pure version 2, hybrid or version 1):
-/// `<hierarchy>/gantry-<instance>/<group>`. A container's group has its id as name, unless it was made before the container
-/// was known: then `bind` says which it is. All functions block shortly; from any thread.
+/// `<hierarchy>/gantry-<instance>/<group>`. A container's group has its id as name, unless it was made before the
+/// container was known: then `bind` says which it is. All functions block shortly; from any thread.
 namespace gantry::runtime {
 
 struct CgroupHierarchy {

@@ -17,9 +17,8 @@ struct Call {
 
 // Called with arguments that are refused: any other answer than "no such call" will do.
 constexpr Call kCalls[] = {
-    {"fsopen", SYS_fsopen, "5.2"},         {"fsmount", SYS_fsmount, "5.2"},
-    {"move_mount", SYS_move_mount, "5.2"}, {"clone3", SYS_clone3, "5.3"},
-    {"openat2", SYS_openat2, "5.6"},       {"mount_setattr", SYS_mount_setattr, "5.12"},
+    {"fsopen", SYS_fsopen, "5.2"}, {"fsmount", SYS_fsmount, "5.2"}, {"move_mount", SYS_move_mount, "5.2"},
+    {"clone3", SYS_clone3, "5.3"}, {"openat2", SYS_openat2, "5.6"}, {"mount_setattr", SYS_mount_setattr, "5.12"},
 };
 
 }  // namespace

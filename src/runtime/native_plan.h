@@ -10,8 +10,8 @@
 /// that both make the same container.
 namespace gantry::runtime {
 
-/// What does not depend on the container, without its control group: two of which these words are equal can be made ahead
-/// for each other.
+/// What does not depend on the container, without its control group: two of which these words are equal can be made
+/// ahead for each other.
 std::string common_words(const oci::runtime::Spec& spec, const CgroupTree& cgroups);
 /// The whole early plan of a standby shim: those words, its ids, its control group.
 std::string early_plan(const oci::runtime::Spec& spec, const CgroupTree& cgroups, const std::string& group);

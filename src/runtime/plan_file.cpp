@@ -39,7 +39,7 @@ void add_binds(Words& words, const Plan& plan, const Config& config) {
 }  // namespace
 
 Words container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
-                           const std::vector<Plan::Limit>& limits) {
+                     const std::vector<Plan::Limit>& limits) {
   Words words;
   words.add("crun", config.crun.string());
   words.add("crun-root", kLauncherRootFromContainer);

@@ -10,8 +10,8 @@
 #include "exit_file.h"
 #include "gantry/base/log.h"
 #include "runtime_impl.h"
-#include "spec.h"
 #include "session.h"
+#include "spec.h"
 
 namespace gantry::runtime {
 

@@ -26,8 +26,8 @@ std::optional<IdRange> user_namespace_of(pid_t pid) {
 
 }  // namespace
 
-void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, const fs::path& directory,
-                                 pid_t pid, Launcher launcher) const {
+void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, const fs::path& directory, pid_t pid,
+                                 Launcher launcher) const {
   auto user_namespace = user_namespace_of(pid);
   bool native = launcher == Launcher::native;
   auto words = exec_plan(id, plan, config, user_namespace, native ? std::optional(pid) : std::nullopt);

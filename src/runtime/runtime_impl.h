@@ -8,8 +8,8 @@
 #include "paths.h"
 #include "seccomp_filter.h"
 #include "shim_link.h"
-#include "words.h"
 #include "standby_pool.h"
+#include "words.h"
 
 namespace gantry::runtime {
 
@@ -60,8 +60,8 @@ struct Runtime::Impl {
   std::shared_ptr<Standby> prepare(const Plan& plan);
   std::shared_ptr<Standby> prepare_native(const Plan& plan, const oci::runtime::Spec& spec, Words words);
   std::shared_ptr<Standby> start_standby(const oci::runtime::Spec& spec);
-  void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory,
-                    pid_t pid, Launcher launcher) const;
+  void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory, pid_t pid,
+                    Launcher launcher) const;
   /// Makes `standby` the shim of a prepared directory. Blocking.
   std::shared_ptr<ShimLink> launch(const std::filesystem::path& directory, Standby& standby);
   /// The shim that listens there, or none.

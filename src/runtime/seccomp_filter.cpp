@@ -42,10 +42,13 @@ std::uint32_t action_of(const std::string& name, const std::optional<std::uint32
 }
 
 scmp_compare operator_of(const std::string& name) {
-  static const std::map<std::string, scmp_compare> known = {
-      {"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT}, {"SCMP_CMP_LE", SCMP_CMP_LE},
-      {"SCMP_CMP_EQ", SCMP_CMP_EQ}, {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
-      {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
+  static const std::map<std::string, scmp_compare> known = {{"SCMP_CMP_NE", SCMP_CMP_NE},
+                                                            {"SCMP_CMP_LT", SCMP_CMP_LT},
+                                                            {"SCMP_CMP_LE", SCMP_CMP_LE},
+                                                            {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+                                                            {"SCMP_CMP_GE", SCMP_CMP_GE},
+                                                            {"SCMP_CMP_GT", SCMP_CMP_GT},
+                                                            {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
   auto found = known.find(name);
   if (found == known.end()) throw Error(ErrorKind::invalid, "seccomp profile: no such comparison: " + name);
   return found->second;
@@ -54,7 +57,8 @@ scmp_compare operator_of(const std::string& name) {
 std::vector<scmp_arg_cmp> comparisons(const spec::SeccompRule& rule) {
   std::vector<scmp_arg_cmp> out;
   for (const auto& arg : rule.args)
-    out.push_back({.arg = arg.index, .op = operator_of(arg.op), .datum_a = arg.value, .datum_b = arg.valueTwo.value_or(0)});
+    out.push_back(
+        {.arg = arg.index, .op = operator_of(arg.op), .datum_a = arg.value, .datum_b = arg.valueTwo.value_or(0)});
   return out;
 }
 

@@ -42,8 +42,8 @@ Awaited awaited(pid_t process) {
 }
 
 Awaited with_streams(const Arguments& arguments) {
-  return awaited(start_program(arguments.get(), streams::program_in, streams::program_out, streams::program_err,
-                               apply_limits));
+  return awaited(
+      start_program(arguments.get(), streams::program_in, streams::program_out, streams::program_err, apply_limits));
 }
 
 Awaited create() {
@@ -75,6 +75,7 @@ pid_t program() {
 
 }  // namespace
 
-const Launcher crun_launcher = {.create = create, .start = start, .exec = exec, .received = nullptr, .program = program};
+const Launcher crun_launcher = {
+    .create = create, .start = start, .exec = exec, .received = nullptr, .program = program};
 
 }  // namespace gantry::shim

@@ -17,7 +17,8 @@ void map_ids();
 /// A descriptor of its user namespace, also after its end. -1: it has none of its own.
 int user_namespace();
 /// A child of the shim, born in the holder's namespaces and in new ones for processes, mounts and names, which runs
-/// `first`. It shares our descriptors until it unshares them. `cgroup`: a version 2 directory it is born in, or -1. The holder ends.
+/// `first`. It shares our descriptors until it unshares them. `cgroup`: a version 2 directory it is born in, or -1. The
+/// holder ends.
 pid_t bear(void (*first)(), int cgroup);
 void end();
 

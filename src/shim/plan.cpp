@@ -130,21 +130,29 @@ const Keyword keywords[] = {
     {"seccomp", 1, [](const char* const* v) { plan.seccomp = v[0]; }},
     {"arg", 1, [](const char* const* v) { append(plan.arguments, v[0]); }},
     {"env", 1, [](const char* const* v) { append(plan.environment, v[0]); }},
-    {"mount", 4, [](const char* const* v) { append(plan.mounts, MountWish{v[0], v[1], to_number(v[2]), v[3]}); }},
+    {"mount", 4,
+     [](const char* const* v) {
+       append(plan.mounts, MountWish{v[0], v[1], to_number(v[2]), v[3]});
+     }},
     {"mask", 1, [](const char* const* v) { append(plan.masked, v[0]); }},
     {"read-only", 1, [](const char* const* v) { append(plan.read_only, v[0]); }},
-    {"sysctl", 2, [](const char* const* v) { append(plan.sysctls, Setting{v[0], v[1]}); }},
-    {"cgroup-set", 2, [](const char* const* v) { append(plan.cgroup_settings, Setting{v[0], v[1]}); }},
+    {"sysctl", 2,
+     [](const char* const* v) {
+       append(plan.sysctls, Setting{v[0], v[1]});
+     }},
+    {"cgroup-set", 2,
+     [](const char* const* v) {
+       append(plan.cgroup_settings, Setting{v[0], v[1]});
+     }},
     {"device-rule", 5,
      [](const char* const* v) {
-       append(plan.device_rules,
-              DeviceRule{*v[0] == '+', *v[1], number_or_all(v[2]), number_or_all(v[3]), v[4]});
+       append(plan.device_rules, DeviceRule{*v[0] == '+', *v[1], number_or_all(v[2]), number_or_all(v[3]), v[4]});
      }},
     {"device", 5,
      [](const char* const* v) {
-       append(plan.devices, DeviceNode{v[0], *v[1], static_cast<std::uint32_t>(to_number(v[2])),
-                                       static_cast<std::uint32_t>(to_number(v[3])),
-                                       static_cast<std::uint32_t>(to_number(v[4]))});
+       append(plan.devices,
+              DeviceNode{v[0], *v[1], static_cast<std::uint32_t>(to_number(v[2])),
+                         static_cast<std::uint32_t>(to_number(v[3])), static_cast<std::uint32_t>(to_number(v[4]))});
      }},
 };
 
@@ -153,7 +161,6 @@ const Keyword* find_keyword(const char* name) {
     if (strcmp(keyword.name, name) == 0) return &keyword;
   return nullptr;
 }
-
 
 void parse(const char* text, std::size_t size) {
   const char* at = text;

@@ -33,11 +33,19 @@ using runtime::shim::Message;
 using runtime::shim::State;
 using runtime::shim::Status;
 
-constexpr int kDaemon = 3;  // what a waiting shim is given its plan through
+constexpr int kDaemon = 3;                 // what a waiting shim is given its plan through
 constexpr std::int64_t kDrainIdle = 1000;  // milliseconds a stream held by others than the program may stay silent
 constexpr std::int64_t kDrainMost = 10000;
 
-enum Token : std::uint32_t { listener_token, signal_token, channel_token, out_token, err_token, in_token, first_client_token };
+enum Token : std::uint32_t {
+  listener_token,
+  signal_token,
+  channel_token,
+  out_token,
+  err_token,
+  in_token,
+  first_client_token
+};
 enum class Step { none, create, start, exec };  // what the launcher is doing
 
 Status status{.state = State::preparing};

@@ -1,7 +1,7 @@
 #include "trace.h"
 
-#include <sys/mman.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "sys.h"

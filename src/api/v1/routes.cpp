@@ -14,8 +14,8 @@ void publish(Services& services, std::string type, std::string action, std::stri
 
 std::vector<Route> routes(Services& services) {
   std::vector<Route> all;
-  for (auto group : {daemon_routes, event_routes, container_routes, run_routes, stream_routes, exec_routes, image_routes,
-                     build_routes, network_routes, volume_routes, stack_routes}) {
+  for (auto group : {daemon_routes, event_routes, container_routes, run_routes, stream_routes, exec_routes,
+                     image_routes, build_routes, network_routes, volume_routes, stack_routes}) {
     auto rows = group(services);
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }

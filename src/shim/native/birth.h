@@ -6,13 +6,13 @@
 
 #include "plan.h"
 
-/// What the shim prepares for the container's first process: in memory both share, since that process is older than most
-/// of it. It shares the shim's descriptors, too.
+/// What the shim prepares for the container's first process: in memory both share, since that process is older than
+/// most of it. It shares the shim's descriptors, too.
 namespace gantry::shim::native {
 
 struct Birth {
-  int channel;            ///< the child's end
-  int joins[kMaxCgroups]; ///< version 1: `tasks` of each hierarchy, open for writing
+  int channel;             ///< the child's end
+  int joins[kMaxCgroups];  ///< version 1: `tasks` of each hierarchy, open for writing
   std::size_t join_count;
   // From here on: when the plan is known.
   int in, out, err;      ///< the program's streams

@@ -52,8 +52,7 @@ class Program {
     if (rule.major >= 0) skip_unless_equal(4, static_cast<std::int32_t>(rule.major));
     if (rule.minor >= 0) skip_unless_equal(5, static_cast<std::int32_t>(rule.minor));
     answer(rule.allow);
-    for (unsigned i = 0; i < skip_count_; ++i)
-      code_[skips_[i]].off = static_cast<std::int16_t>(size_ - skips_[i] - 1);
+    for (unsigned i = 0; i < skip_count_; ++i) code_[skips_[i]].off = static_cast<std::int16_t>(size_ - skips_[i] - 1);
     return skip_count_ == 0;
   }
   void answer(bool allow) {
@@ -91,7 +90,8 @@ void attach_device_filter(int cgroup_directory) {
   static Program program;
   program.load_context();
   bool decided = false;
-  for (std::size_t i = plan.device_rules.count; i-- > 0 && !decided;) decided = program.rule(plan.device_rules.items[i]);
+  for (std::size_t i = plan.device_rules.count; i-- > 0 && !decided;)
+    decided = program.rule(plan.device_rules.items[i]);
   if (!decided) program.answer(false);
   int loaded = program.load();
   if (loaded < 0) fail_errno("load", "the device filter");

@@ -27,7 +27,8 @@ namespace {
 
 constexpr char kNoCommandFix[] = "check the command's spelling, and that the image contains it";
 constexpr char kNoInterpreterFix[] =
-    "check the command's spelling, and that the image contains it (for a script: also the interpreter in its first line)";
+    "check the command's spelling, and that the image contains it (for a script: also the interpreter in its first "
+    "line)";
 
 [[noreturn]] void fail_program(const char* kind, const char* why, const char* fix) {
   Path message;

@@ -1,8 +1,8 @@
 #pragma once
 
-/// The container's view of files, made by its first process in its own mount namespace. What every container has is made
-/// ahead, apart from the root; the root and the binds come from the shim, attached nowhere. Every target is looked up once, inside the root, and used by descriptor: links in the image lead
-/// nowhere else.
+/// The container's view of files, made by its first process in its own mount namespace. What every container has is
+/// made ahead, apart from the root; the root and the binds come from the shim, attached nowhere. Every target is looked
+/// up once, inside the root, and used by descriptor: links in the image lead nowhere else.
 namespace gantry::shim::native {
 
 /// The plan's mounts so far with devices and hidden paths, in an empty file system that becomes "/"; the host's is gone

@@ -3,8 +3,8 @@
 namespace gantry::engine {
 namespace {
 
-constexpr const char* kStartSteps[] = {"start: volumes", "start: reserve", "start: row",     "start: plan", "start: create",
-                                       "start: attach",  "start: plug",    "start: execute"};
+constexpr const char* kStartSteps[] = {"start: volumes", "start: reserve", "start: row",  "start: plan",
+                                       "start: create",  "start: attach",  "start: plug", "start: execute"};
 
 // Each step of a start fails once: the error arrives, nothing is held, and the next start works.
 TEST_F(EngineTest, AStartThatFailsAtAnyStepLeavesNothing) {

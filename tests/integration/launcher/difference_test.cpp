@@ -79,10 +79,7 @@ const Case kCases[] = {
     {"defaults", [](Plan&) {}},
     {"terminal", [](Plan& p) { p.tty = true; }},
     {"read_only_root", [](Plan& p) { p.read_only_root = true; }},
-    {"host_user_namespace",
-     [](Plan& p) {
-       p.user_namespace.reset();
-     }},
+    {"host_user_namespace", [](Plan& p) { p.user_namespace.reset(); }},
     {"privileged",
      [](Plan& p) {
        p.privileged = true;
@@ -112,7 +109,10 @@ const Case kCases[] = {
        p.shm_size = 1 << 20;
        p.hostname = "another";
      }},
-    {"sysctls", [](Plan& p) { p.sysctls = {{"kernel.msgmax", "4096"}, {"net.ipv4.ip_unprivileged_port_start", "99"}}; }},
+    {"sysctls",
+     [](Plan& p) {
+       p.sysctls = {{"kernel.msgmax", "4096"}, {"net.ipv4.ip_unprivileged_port_start", "99"}};
+     }},
     {"limits",
      [](Plan& p) {
        p.rlimits = {{.name = "RLIMIT_NOFILE", .soft = 100, .hard = 200}, {.name = "RLIMIT_CORE", .soft = 0, .hard = 0}};

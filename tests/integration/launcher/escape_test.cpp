@@ -77,7 +77,8 @@ TEST_P(Escape, AWorkingDirectoryThroughADescriptorIsRefused) {
 TEST_P(Escape, KernelWideSettingsCannotBeWritten) {
   auto plan = as_host_root(
       "for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/vm/overcommit_memory "
-      "/sys/kernel/uevent_helper /sys/kernel/mm/ksm/run; do (echo x > $f) 2>/dev/null && echo written $f; done; echo done");
+      "/sys/kernel/uevent_helper /sys/kernel/mm/ksm/run; do (echo x > $f) 2>/dev/null && echo written $f; done; echo "
+      "done");
   EXPECT_EQ(output_of(plan), "done\n");
 }
 
@@ -91,15 +92,18 @@ TEST_P(Escape, ControlGroupsCannotBeWritten) {
 }
 
 TEST_P(Escape, MaskedPathsStayMasked) {
-  auto plan = script("umount /proc/keys /proc/timer_list /sys/firmware 2>/dev/null; mount -o remount,rw /proc/sys 2>/dev/null; "
-                     "cat /proc/keys /proc/timer_list | wc -c; ls /sys/firmware | wc -l; (echo 1 > /proc/sys/kernel/panic) 2>/dev/null && echo written");
+  auto plan = script(
+      "umount /proc/keys /proc/timer_list /sys/firmware 2>/dev/null; mount -o remount,rw /proc/sys 2>/dev/null; "
+      "cat /proc/keys /proc/timer_list | wc -c; ls /sys/firmware | wc -l; (echo 1 > /proc/sys/kernel/panic) "
+      "2>/dev/null && echo written");
   plan.capabilities.push_back("CAP_SYS_ADMIN");
   EXPECT_EQ(output_of(plan).find("written"), std::string::npos);
 }
 
 TEST_P(Escape, DevicesOfTheHostCannotBeUsed) {
-  auto plan = as_host_root("mknod /tmp/mem c 1 1 && dd if=/tmp/mem of=/dev/null bs=1 count=1 2>/dev/null && echo read; "
-                           "mknod /tmp/disk b 254 0 && dd if=/tmp/disk of=/dev/null bs=512 count=1 2>/dev/null && echo read; echo done");
+  auto plan = as_host_root(
+      "mknod /tmp/mem c 1 1 && dd if=/tmp/mem of=/dev/null bs=1 count=1 2>/dev/null && echo read; "
+      "mknod /tmp/disk b 254 0 && dd if=/tmp/disk of=/dev/null bs=512 count=1 2>/dev/null && echo read; echo done");
   EXPECT_EQ(output_of(plan), "done\n");
   auto mapped = script("mknod /tmp/mem c 1 1 2>/dev/null && echo made; echo done");
   EXPECT_EQ(output_of(mapped), "done\n");
@@ -111,8 +115,9 @@ TEST_P(Escape, NewNamespacesAreRefusedByDefault) {
 }
 
 TEST_P(Escape, TheHostsFilesAndProcessesAreOutOfSight) {
-  auto plan = as_host_root("cat /proc/1/comm; ls /proc/1/root/; grep -c -e ' /mnt ' -e gantry-runtime /proc/self/mountinfo; "
-                           "ls / | tr '\\n' ' '");
+  auto plan = as_host_root(
+      "cat /proc/1/comm; ls /proc/1/root/; grep -c -e ' /mnt ' -e gantry-runtime /proc/self/mountinfo; "
+      "ls / | tr '\\n' ' '");
   auto text = output_of(plan);
   EXPECT_TRUE(text.starts_with("sh\n")) << text;
   EXPECT_EQ(text.find("boot"), std::string::npos) << text;
@@ -120,8 +125,9 @@ TEST_P(Escape, TheHostsFilesAndProcessesAreOutOfSight) {
 
 // The root was moved over an empty file system: breaking out of a chroot must find nothing else.
 TEST_P(Escape, BreakingOutOfTheRootFindsNothing) {
-  auto plan = script("mkdir -p /tmp/j; busybox chroot /tmp/j true 2>/dev/null; cd /tmp; "
-                     "i=0; while [ $i -lt 20 ]; do cd ..; i=$((i+1)); done; ls; umount -l / 2>/dev/null; ls /../.. | tr '\\n' ' '");
+  auto plan = script(
+      "mkdir -p /tmp/j; busybox chroot /tmp/j true 2>/dev/null; cd /tmp; "
+      "i=0; while [ $i -lt 20 ]; do cd ..; i=$((i+1)); done; ls; umount -l / 2>/dev/null; ls /../.. | tr '\\n' ' '");
   plan.capabilities.push_back("CAP_SYS_ADMIN");
   plan.capabilities.push_back("CAP_SYS_CHROOT");
   plan.default_seccomp = false;
@@ -132,9 +138,10 @@ TEST_P(Escape, BreakingOutOfTheRootFindsNothing) {
 
 // An exec is looked at by root of the container from its first moment on.
 TEST_P(Escape, AnExecCannotBeTracedBeforeItsProgramRuns) {
-  auto plan = as_host_root("while true; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/self) continue;; esac; "
-                           "l=$(readlink $p/exe) && case $l in /bin/busybox) ;; ?*) echo seen $l;; esac; "
-                           "head -c 16 $p/mem >/dev/null 2>&1; done; done");
+  auto plan = as_host_root(
+      "while true; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/self) continue;; esac; "
+      "l=$(readlink $p/exe) && case $l in /bin/busybox) ;; ?*) echo seen $l;; esac; "
+      "head -c 16 $p/mem >/dev/null 2>&1; done; done");
   run([&]() -> task<> {
     co_await runtime_->create(plan);
     co_await runtime_->start(plan.id);

@@ -45,7 +45,11 @@ const Case kCases[] = {
     {"missing_bind", [](Plan& p) { p.mounts = {{.source = "/nowhere/source", .target = "/x"}}; }, "/nowhere/source"},
     {"target_below_a_file",
      [](Plan& p) { p.mounts = {{.kind = PlannedMount::Kind::tmpfs, .target = "/etc/file/below"}}; }, "etc/file"},
-    {"no_such_sysctl", [](Plan& p) { p.sysctls = {{"net.ipv4.nothing_like_this", "1"}}; }, "nothing_like_this"},
+    {"no_such_sysctl",
+     [](Plan& p) {
+       p.sysctls = {{"net.ipv4.nothing_like_this", "1"}};
+     },
+     "nothing_like_this"},
     {"no_such_processor", [](Plan& p) { p.cpuset = "4000"; }, "cpuset"},
     {"unknown_capability", [](Plan& p) { p.capabilities = {"CAP_NOTHING"}; }, "CAP_NOTHING"},
 };

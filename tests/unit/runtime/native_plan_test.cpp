@@ -68,9 +68,9 @@ TEST(CgroupSettings, Version2CountsSwapAlone) {
   EXPECT_TRUE(tree.is_version2());
   auto got = texts(tree.settings("g", limits()));
   const std::string group = "/sys/fs/cgroup/gantry-ab/g/";
-  EXPECT_THAT(got, testing::ElementsAre(group + "memory.max=1000", group + "memory.swap.max=500",
-                                        group + "memory.low=500", group + "cpu.weight=39",
-                                        group + "cpu.max=50000 100000"));
+  EXPECT_THAT(got,
+              testing::ElementsAre(group + "memory.max=1000", group + "memory.swap.max=500", group + "memory.low=500",
+                                   group + "cpu.weight=39", group + "cpu.max=50000 100000"));
 }
 
 TEST(CgroupTree, AGroupMadeAheadIsTheContainersOnceBound) {
@@ -107,7 +107,8 @@ TEST(NativePlan, HasTheContainersOwnPart) {
   auto plan = basic();
   plan.read_only_root = true;
   plan.memory = 1 << 20;
-  plan.mounts = {{.kind = PlannedMount::Kind::tmpfs, .target = "/t"}, {.source = "/a", .target = "/x", .read_only = true}};
+  plan.mounts = {{.kind = PlannedMount::Kind::tmpfs, .target = "/t"},
+                 {.source = "/a", .target = "/x", .read_only = true}};
   Words words;
   add_native(words, make_spec(plan, {}), tree, "g", "/run/filter");
   auto text = readable(words.take());

@@ -11,8 +11,8 @@
 
 namespace gantry {
 
-/// Which of a program's streams bytes belong to; the values are those of Docker's multiplexed framing. `note` never comes
-/// from a program: it is what the daemon says about one, as JSON (docs/api.md).
+/// Which of a program's streams bytes belong to; the values are those of Docker's multiplexed framing. `note` never
+/// comes from a program: it is what the daemon says about one, as JSON (docs/api.md).
 enum class StdStream : unsigned char { in = 0, out = 1, err = 2, note = 3 };
 
 struct Chunk {

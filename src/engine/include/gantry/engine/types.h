@@ -153,8 +153,7 @@ struct ContainerSpec {
 BOOST_DESCRIBE_STRUCT(ContainerSpec, (),
                       (name, project, image, entrypoint, command, environment, user, working_dir, hostname, labels, tty,
                        open_stdin, init, read_only, auto_remove, mounts, networks, no_network, ports, extra_hosts, dns,
-                       restart, health, stop_signal, stop_grace, resources, ulimits, sysctls, security, log,
-                       runtime))
+                       restart, health, stop_signal, stop_grace, resources, ulimits, sysctls, security, log, runtime))
 
 enum class State { created, starting, running, stopping, restarting, exited, removing };
 BOOST_DESCRIBE_ENUM(State, created, starting, running, stopping, restarting, exited, removing)

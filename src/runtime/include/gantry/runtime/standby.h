@@ -37,7 +37,7 @@ class Standby {
   /// native: the name of its control group, and the words of its early plan; a container must agree with the latter.
   std::string group;
   std::string early_words;
-  std::string start_time;  ///< field 22 of /proc/<pid>/stat
+  std::string start_time;                       ///< field 22 of /proc/<pid>/stat
   std::pair<std::uint32_t, std::uint32_t> ids;  ///< first on the host, count; 0, 0: the host's own
   /// The process belongs to a container now.
   Fd give_away();
