@@ -108,7 +108,8 @@ void read_struct(const bj::value& value, T& out, const Path& path, Unknown unkno
     read(found->value(), out.*member.pointer, Path{&path, name}, unknown);
   });
   if (unknown == Unknown::refuse && known != object->size()) {
-    for (const auto& [key, ignored] : *object) {
+    for (const auto& entry : *object) {
+      auto key = entry.key();
       bool found = false;
       boost::mp11::mp_for_each<Members>([&](auto member) { found = found || strip_underscore(member.name) == key; });
       if (!found) throw Error(ErrorKind::invalid, path.text() + ": unknown key '" + std::string(key) + "'");
