@@ -19,6 +19,13 @@ services:
 volumes: { data: {} }
 YAML
 
+# Processes that belong to no container: not the daemon, nor what stands by for the next start.
+strays() {
+    own_pids | sort -u | while read -r pid; do
+        [ "$pid" = "$DAEMON" ] || grep -qsx gantry-standby "/proc/$pid/comm" || [ ! -e "/proc/$pid" ] || echo "$pid"
+    done
+}
+
 running() { gantry ps --stack st --format json | jq '[.[] | select(.state == "running")] | length'; }
 random_pid() { own_pids | sort -u | grep -vx "${DAEMON:-0}" | shuf -n 1 --random-source=<(yes $RANDOM); }
 
@@ -51,8 +58,8 @@ for round in $(seq "$rounds"); do
     else
         gantry down -t 1s >"$W/out" 2>&1 || grep -q 'no stack' "$W/out" || { cat "$W/out"; fail "round $round: down"; }
         expect "round $round: containers left" "$(gantry ps -aq | wc -l)" 0
-        stray=$(own_pids | sort -u | grep -vx "$DAEMON" || true)
-        [ -z "$stray" ] || { sleep 1; stray=$(own_pids | sort -u | grep -vx "$DAEMON" || true); }
+        stray=$(strays)
+        [ -z "$stray" ] || { sleep 1; stray=$(strays); }
         expect "round $round: processes left" "$stray" ""
     fi
     [ $((round % 20)) != 0 ] || echo "round $round"

@@ -31,7 +31,7 @@ TEST_F(ClientTest, PsShowsTableJsonAndIds) {
   EXPECT_EQ(table.status.code, 0) << table.err;
   EXPECT_THAT(table.out, HasSubstr("NAME   IMAGE     STATUS"));
   EXPECT_THAT(table.out, HasSubstr("*:8080->80/tcp   userns=host"));
-  EXPECT_THAT(daemon->seen(), Contains("GET /v1/containers?all=1&stack=shop&label=a%3Db"));
+  EXPECT_THAT(daemon->seen(), Contains("GET /v1/containers?all=1&stack=shop&label=a%3Db&view=summary"));
   EXPECT_EQ(gantry({"ps", "-q"}).out, "web012345678\n");
   EXPECT_EQ(json::parse(gantry({"ps", "--format", "json"}).out, "ps").at(0).at("id").as_string(),
             "web0123456789abcdef");

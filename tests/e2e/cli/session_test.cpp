@@ -9,7 +9,6 @@
 namespace gantry::cli {
 namespace {
 
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -17,16 +16,11 @@ using testing::HasSubstr;
 /// `finish` says so, it ends with status 7.
 class FakeContainer {
  public:
-  FakeContainer(std::optional<FakeDaemon>& owner, bool tty)
-      : owner_(owner), tty_(tty), ended_(owner->io().get_executor()) {
+  FakeContainer(std::optional<FakeDaemon>& owner, bool tty) : owner_(owner), tty_(tty) {
     auto& daemon = *owner;
-    daemon.answer("POST /v1/containers", R"({"id":"c1"})", 201);
-    daemon.on("POST /v1/containers/c1/attach", [this](http::Exchange& exchange) { return attach(exchange); });
-    daemon.on("POST /v1/containers/c1/wait", [this](http::Exchange& exchange) { return wait(exchange); });
-    daemon.answer("POST /v1/containers/c1/start", "{}");
+    daemon.on("POST /v1/run", [this](http::Exchange& exchange) { return run(exchange); });
     daemon.answer("POST /v1/containers/c1/resize", "{}");
     daemon.on("POST /v1/containers/c1/kill", [this](http::Exchange& exchange) { return kill(exchange); });
-    daemon.answer("DELETE /v1/containers/c1", "{}");
   }
   /// Ends the daemon first: its handlers work with this object on another thread.
   ~FakeContainer() { owner_.reset(); }
@@ -34,36 +28,34 @@ class FakeContainer {
   FakeContainer& operator=(const FakeContainer&) = delete;
 
  private:
-  task<> attach(http::Exchange& exchange) {
-    auto type = std::string(tty_ ? http::kRawStream : http::kMultiplexedStream);
-    auto stream = co_await exchange.upgrade("tcp", type);
+  task<> run(http::Exchange& exchange) {
+    co_await exchange.read_body(1u << 20);
+    auto stream = co_await exchange.upgrade("tcp", std::string(http::kNotedStream));
     stream_ = stream;
+    co_await stream->write(http::frame(StdStream::note, R"({"id":"c1"})"));
     std::string buffer(4096, '\0');
-    if (tty_) co_await stream->write("ready\r\n");
+    if (tty_) co_await stream->write(http::frame(StdStream::out, "ready\r\n"));
     for (;;) {
       auto count = co_await stream->read_some(std::span<char>(buffer));
       if (count == 0) break;
       auto text = buffer.substr(0, count);
-      if (!tty_) text = http::frame(StdStream::out, text) + http::frame(StdStream::err, "err");
-      co_await stream->write(text);
+      auto frames = http::frame(StdStream::out, text);
+      if (!tty_) frames += http::frame(StdStream::err, "err");
+      co_await stream->write(std::move(frames));
     }
-    ended_.set();
+    co_await end(stream);
+  }
+  task<> end(std::shared_ptr<http::ByteStream> stream) {
+    co_await stream->write(http::frame(StdStream::note, R"({"exit_code":7,"oom_killed":false})"));
     stream->shutdown_write();
   }
-  task<> wait(http::Exchange& exchange) {
-    co_await exchange.start_stream(200, std::string(http::kJson));
-    co_await ended_.wait();
-    co_await exchange.write(R"({"exit_code":7})");
-  }
   task<> kill(http::Exchange& exchange) {
-    ended_.set();
-    if (stream_) stream_->shutdown_write();
+    if (stream_) co_await end(stream_);
     co_await exchange.respond(204, "", "");
   }
 
   std::optional<FakeDaemon>& owner_;
   bool tty_;
-  Event ended_;
   std::shared_ptr<http::ByteStream> stream_;
 };
 
@@ -74,21 +66,24 @@ TEST_F(ClientTest, RunConnectsTheStreamsAndPassesTheStatusOn) {
   EXPECT_EQ(run.status.code, 7);
   EXPECT_EQ(run.out, "input\n");
   EXPECT_EQ(run.err, "err");
-  EXPECT_THAT(daemon->seen(),
-              ElementsAre("POST /v1/containers", "POST /v1/containers/c1/attach",
-                          "POST /v1/containers/c1/wait?condition=removed", "POST /v1/containers/c1/start"));
+  EXPECT_THAT(daemon->seen(), ElementsAre("POST /v1/run"));
+}
+
+task<> refuse_to_start(http::Exchange& exchange) {
+  co_await exchange.read_body(1u << 20);
+  auto stream = co_await exchange.upgrade("tcp", std::string(http::kNotedStream));
+  auto failed = http::error_body(Error(ErrorKind::not_found, "no command 'x'"));
+  co_await stream->write(http::frame(StdStream::note, R"({"id":"c1"})") + http::frame(StdStream::note, failed));
+  stream->shutdown_write();
 }
 
 TEST_F(ClientTest, RunTellsWhatCouldNotBeStarted) {
   play();
-  FakeContainer container(daemon, false);
-  daemon->on("POST /v1/containers/c1/start",
-             [](http::Exchange&) -> task<> { throw Error(ErrorKind::not_found, "no command 'x'"); });
+  daemon->on("POST /v1/run", refuse_to_start);
   auto run = gantry({"run", "--rm", "image", "x"});
   EXPECT_EQ(run.status.code, 127);
   EXPECT_EQ(run.err, "gantry: no command 'x'\n");
-  EXPECT_THAT(daemon->seen(), Contains("DELETE /v1/containers/c1?force=1&volumes=1"));
-  daemon->on("POST /v1/containers", [](http::Exchange&) -> task<> { throw Error(ErrorKind::not_found, "no image"); });
+  daemon->on("POST /v1/run", [](http::Exchange&) -> task<> { throw Error(ErrorKind::not_found, "no image"); });
   EXPECT_EQ(gantry({"run", "image"}).status.code, 125);
 }
 
@@ -96,7 +91,7 @@ TEST_F(ClientTest, SignalsReachTheContainer) {
   play();
   FakeContainer container(daemon, false);
   auto child = spawn(command({"run", "image", "sleep", "100"}));
-  ASSERT_TRUE(daemon->wait_for("POST /v1/containers/c1/start"));
+  ASSERT_TRUE(daemon->wait_for("POST /v1/run"));
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   child.signal(SIGTERM);
   EXPECT_TRUE(daemon->wait_for("POST /v1/containers/c1/kill?signal=SIGTERM"));
