@@ -7,10 +7,14 @@
 namespace gantry::engine {
 
 std::optional<Warm> WarmPool::take() {
-  if (ready_.empty()) return std::nullopt;
-  auto out = std::move(ready_.back());
-  ready_.pop_back();
-  return out;
+  while (!ready_.empty()) {
+    auto out = std::move(ready_.back());
+    ready_.pop_back();
+    if (out.standby->alive()) return out;
+    networks_.discard(std::move(*out.link));
+    spare(std::move(out.directory));
+  }
+  return std::nullopt;
 }
 
 void WarmPool::spare(std::filesystem::path directory) {

@@ -102,6 +102,15 @@ Standby::~Standby() {
   }
 }
 
+bool Standby::alive() const {
+  // A pidfd is readable when its process has ended.
+  for (const auto* process : {&process_, &first_}) {
+    pollfd ended{process->get(), POLLIN, 0};
+    if (*process && ::poll(&ended, 1, 0) != 0) return false;
+  }
+  return true;
+}
+
 Fd Standby::give_away() { return std::move(process_); }
 
 std::unique_ptr<Standby> start_plain_standby(const ShimImage& image) {
@@ -117,6 +126,9 @@ std::unique_ptr<Standby> start_native_standby(const ShimImage& image, const std:
   write_all(words.get(), early_plan, "early plan");
   send_descriptors(*standby, {words.get()});
   pid_t first = await_ready(*standby);
+  Fd process(static_cast<int>(::syscall(SYS_pidfd_open, first, 0)));
+  if (!process) throw_errno("hold the first process of a shim");
+  standby->set_first(std::move(process));
   standby->set_netns(open_file("/proc/" + std::to_string(first) + "/ns/net", O_RDONLY));
   return standby;
 }

@@ -5,10 +5,12 @@
 namespace gantry::runtime {
 
 std::shared_ptr<Standby> StandbyPool::take() {
-  if (ready_.empty()) return nullptr;
-  auto out = std::move(ready_.back());
-  ready_.pop_back();
-  return out;
+  while (!ready_.empty()) {
+    auto out = std::move(ready_.back());
+    ready_.pop_back();
+    if (out->alive()) return out;
+  }
+  return nullptr;
 }
 
 void StandbyPool::refill() {

@@ -31,6 +31,9 @@ class Standby {
   pid_t pid() const { return pid_; }
   const Fd& process() const { return process_; }
   const Fd& socket() const { return socket_; }
+  /// Neither it nor its first process has been killed meanwhile.
+  bool alive() const;
+  void set_first(Fd first) { first_ = std::move(first); }
   /// native: the network namespace the container will have.
   const Fd& netns() const { return netns_; }
   void set_netns(Fd netns) { netns_ = std::move(netns); }
@@ -48,6 +51,7 @@ class Standby {
   Fd process_;
   Fd socket_;
   Fd netns_;
+  Fd first_;  ///< its first process
 };
 
 }  // namespace gantry::runtime
