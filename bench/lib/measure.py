@@ -7,6 +7,8 @@ import subprocess
 import threading
 import time
 
+PATIENCE = 180  # seconds, after which whatever does not answer has failed
+
 
 def percentile(values, part):
     ordered = sorted(values)
@@ -15,7 +17,7 @@ def percentile(values, part):
 
 def walltime(tool, count, command, prefix=(), environment=None):
     """Milliseconds of `count` runs. RuntimeError with the last words when one fails."""
-    done = subprocess.run([*prefix, tool, str(count), *command], capture_output=True, text=True,
+    done = subprocess.run([*prefix, tool, str(count), *command], capture_output=True, text=True, timeout=PATIENCE,
                           env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise RuntimeError((done.stderr.strip().splitlines() or ["failed without a word"])[-1])
@@ -30,6 +32,7 @@ class Api:
 
     def connect(self):
         connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE)
         connection.connect(self.path)
         return connection
 
@@ -48,6 +51,15 @@ class Api:
         if status >= 400:
             raise RuntimeError(f"{method} {path}: {status} {rest[:200]!r}")
         return rest
+
+    def answers(self, path):
+        """A question to ask until it is true."""
+        def ask():
+            try:
+                return bool(self.call("GET", path))
+            except (OSError, RuntimeError, IndexError):
+                return False
+        return ask
 
     def stream(self, method, path, body):
         """An upgraded exchange, read to its end: what the program wrote to standard output."""

@@ -1,23 +1,15 @@
-"""The engines that are measured, each with directories of its own; peers in namespaces of their own, so that neither
-links nor rules of theirs reach the host."""
+"""The peers, each in a box of its own. A constructor raises Absent when the peer cannot be measured here."""
 import hashlib
 import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tarfile
 import time
 
-from measure import Api, frames, walltime
-
-# Where version 1 carries the controllers, crun refuses the nearly empty version 2 mount beside it.
-HIDE = ["unshare", "-m", "--propagation", "private", "sh", "-c", 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', "sh"]
-
-
-class Absent(Exception):
-    pass
+from box import Absent, Box
+from measure import Api, frames, memory, walltime
 
 
 def need(*programs):
@@ -31,169 +23,119 @@ def version(*command):
     return (done.stdout or done.stderr).splitlines()[0].strip()
 
 
-class Daemon:
-    def __init__(self, command, ready, log, prefix=()):
-        self.log = open(log, "a")
-        self.process = subprocess.Popen([*prefix, *command], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL,
-                                        start_new_session=True)
-        deadline = time.monotonic() + 30
-        while not ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise Absent(f"{command[0]} does not come up here: " + open(log).read().strip().splitlines()[-1][:160])
-            time.sleep(0.05)
-
-    def stop(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        self.log.close()
-
-
-class Gantry:
-    name = "gantry"
-
-    def __init__(self, bench):
+class Peer:
+    def __init__(self, bench, name, *programs):
+        need(*programs)
         self.bench = bench
-        self.run_dir = bench.work / "run"
-        self.environment = {"GANTRY_HOST": f"unix://{self.run_dir}/gantry.sock", "NO_COLOR": "1"}
-        self.client = str(bench.bin / "gantry")
-        self.api = Api(f"{self.run_dir}/gantry.sock")
-        command = [str(bench.bin / "gantryd"), "--data-dir", str(bench.data), "--run-dir", str(self.run_dir)]
-        self.daemon = Daemon(command, self.ready, bench.work / "gantryd.log")
-        self.version = version(self.client, "--version")
+        self.work = bench.work / name
+        self.work.mkdir()
+        self.box = Box(self.work / "box")
 
-    def ready(self):
-        try:
-            return bool(self.api.call("GET", "/v1/containers"))
-        except OSError:
-            return False
-
-    def command(self, *words):
-        done = subprocess.run([self.client, *words], capture_output=True, text=True, env={**os.environ, **self.environment})
+    def check(self, *command):
+        done = subprocess.run([*self.box.inside, *command], capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"gantry {' '.join(words)}: {done.stderr}")
-        return done.stdout
+            self.stop()
+            raise Absent((done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1][-160:])
+        return done.stdout.strip()
 
-    def load(self):
-        self.command("image", "import", str(self.bench.rootfs_tar), "bench:1")
+    def daemon(self, command, ready):
+        try:
+            self.box.daemon(command, ready, self.work / "log")
+        except Absent:
+            self.stop()
+            raise
 
-    def up(self):
-        """Nanoseconds from the request to the first instruction of the program."""
-        spec = {"image": "bench:1", "command": ["first"], "auto_remove": True}
-        asked = time.monotonic_ns()
-        return int(self.api.stream("POST", "/v1/run", spec)) - asked
+    def walltime(self, count, *command):
+        return walltime(self.bench.walltime, count, command, self.box.inside)
 
-    def exec(self, container):
-        asked = time.monotonic_ns()
-        began = int(self.api.stream("POST", f"/v1/containers/{container}/run", {"argv": ["first"]}))
-        return began - asked, time.monotonic_ns() - asked
-
-    def start(self):
-        spec = {"image": "bench:1", "command": ["wait"]}
-        created = json.loads(self.api.call("POST", "/v1/containers", spec))["id"]
-        self.api.call("POST", f"/v1/containers/{created}/start")
-        return created
-
-    def remove(self, container):
-        self.api.call("POST", f"/v1/containers/{container}/stop")
-        self.api.call("DELETE", f"/v1/containers/{container}")
-
-    def list(self):
-        self.api.call("GET", "/v1/containers?view=summary")
-
-    def run_true(self, count):
-        return walltime(self.bench.walltime, count, [self.client, "run", "--rm", "bench:1", "true"], (), self.environment)
-
-    def exec_true(self, count, container):
-        return walltime(self.bench.walltime, count, [self.client, "exec", container, "true"], (), self.environment)
+    def memory(self):
+        """Kilobytes of the engine's own processes, what they share counted once."""
+        return memory("Pss", *self.box.processes())
 
     def stop(self):
-        for container in json.loads(self.api.call("GET", "/v1/containers?all=1")):
-            self.api.call("DELETE", f"/v1/containers/{container['id']}?force=1&volumes=1")
-        self.daemon.stop()
+        self.box.stop()
 
 
-class Runtime:
+class Runtime(Peer):
     """crun or runc alone, on a bundle: no image, network, log or record. The floor for what is built on it."""
 
     def __init__(self, bench, name):
-        need(name)
-        self.bench, self.name = bench, name
+        super().__init__(bench, name, name)
         self.version = version(name, "--version")
-        self.bundle = bench.work / name
-        self.bundle.mkdir()
-        subprocess.run([name, "spec"], cwd=self.bundle, check=True)
-        spec = json.loads((self.bundle / "config.json").read_text())
+        subprocess.run([name, "spec"], cwd=self.work, check=True)
+        spec = json.loads((self.work / "config.json").read_text())
         spec["process"]["terminal"] = False
         spec["process"]["args"] = ["/bin/true"]
         spec["process"]["rlimits"] = []  # may be more than this machine allows
         spec["root"]["path"] = str(bench.rootfs)
-        (self.bundle / "config.json").write_text(json.dumps(spec))
+        (self.work / "config.json").write_text(json.dumps(spec))
+        self.command = [name, "--root", f"{self.work}/state", "run", "-b", str(self.work), "bench"]
+        self.check(*self.command)
 
     def run_true(self, count):
-        command = [self.name, "--root", f"{self.bundle}/state", "run", "-b", str(self.bundle), "bench"]
-        return walltime(self.bench.walltime, count, command, HIDE)
+        return self.walltime(count, *self.command)
 
 
-class Podman:
-    name = "podman"
-
+class Podman(Peer):
     def __init__(self, bench):
-        need("podman", "crun")
-        self.bench = bench
+        super().__init__(bench, "podman", "podman", "crun")
         self.version = version("podman", "--version")
-        self.base = ["podman", "--root", f"{bench.work}/podman", "--runroot", f"{bench.work}/podman-run",
-                     "--cgroup-manager", "cgroupfs", "--runtime", "crun", "--events-backend", "file"]
-        done = subprocess.run([*HIDE, *self.base, "import", str(bench.rootfs_tar), "bench:1"], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Absent((done.stderr.strip().splitlines() or ["import failed"])[-1][:160])
+        self.base = ["podman", "--root", f"{self.work}/root", "--runroot", f"{self.work}/run", "--cgroup-manager",
+                     "cgroupfs", "--runtime", "crun", "--events-backend", "file"]
+        self.check(*self.base, "import", str(bench.rootfs_tar), "bench:1")
+        self.run = [*self.base, "run", "--ulimit", "host"]  # its own limits may be more than this machine allows
+        self.check(*self.run, "--rm", "localhost/bench:1", "true")
 
     def run_true(self, count):
-        # Without its own network: that would change the host's.
-        command = [*self.base, "run", "--rm", "--network", "none", "--ulimit", "host", "localhost/bench:1", "true"]
-        return walltime(self.bench.walltime, count, command, HIDE)
+        return self.walltime(count, *self.run, "--rm", "localhost/bench:1", "true")
+
+    def exec_true(self, count):
+        container = self.check(*self.run, "-d", "localhost/bench:1", "wait")
+        return self.walltime(count, *self.base, "exec", container, "true")
 
 
-class Docker:
-    """dockerd with its containerd in network and mount namespaces of its own, bridge network and all."""
-    name = "docker"
+class Docker(Peer):
+    """dockerd with its containerd, bridge network and all."""
 
     def __init__(self, bench):
-        need("dockerd", "docker", "containerd")
-        self.bench = bench
-        self.socket = bench.work / "docker.sock"
-        self.api = Api(str(self.socket))
-        command = ["dockerd", "--data-root", f"{bench.work}/docker", "--exec-root", f"{bench.work}/docker-run", "--pidfile",
-                   f"{bench.work}/docker.pid", "-H", f"unix://{self.socket}"]
-        self.daemon = Daemon(command, self.ready, bench.work / "dockerd.log",
-                             ["unshare", "-n", "-m", "--propagation", "private", "sh", "-c",
-                              'ip link set lo up; exec "$@"', "sh"])
+        super().__init__(bench, "docker", "dockerd", "docker", "containerd")
+        socket = f"{self.work}/docker.sock"
+        self.api = Api(socket)
+        self.list_path = "/containers/json"
+        self.client = ["docker", "-H", f"unix://{socket}"]
+        self.daemon(["dockerd", "--data-root", f"{self.work}/data", "--exec-root", f"{self.work}/run", "--pidfile",
+                     f"{self.work}/pid", "-H", f"unix://{socket}"], self.api.answers("/_ping"))
         self.version = "docker " + json.loads(self.api.call("GET", "/version"))["Version"]
-        self.client = ["docker", "-H", f"unix://{self.socket}"]
-        subprocess.run([*self.client, "import", str(bench.rootfs_tar), "bench:1"], check=True, capture_output=True)
+        time.sleep(1)
+        self.idle = self.rss()
+        self.check(*self.client, "import", str(bench.rootfs_tar), "bench:1")
 
-    def ready(self):
-        try:
-            return bool(self.api.call("GET", "/_ping"))
-        except (OSError, RuntimeError, IndexError):
-            return False
+    def rss(self):
+        return memory("VmRSS", *self.box.processes())
+
+    def create(self, program):
+        spec = {"Image": "bench:1", "Cmd": [program],
+                "HostConfig": {"Memory": 256 << 20, "CpuShares": 512, "PidsLimit": 100}}
+        return json.loads(self.api.call("POST", "/containers/create", spec))["Id"]
 
     def up(self):
         asked = time.monotonic_ns()
-        created = json.loads(self.api.call("POST", "/containers/create", {"Image": "bench:1", "Cmd": ["first"]}))["Id"]
+        created = self.create("first")
         self.api.call("POST", f"/containers/{created}/start")
         self.api.call("POST", f"/containers/{created}/wait")
         began = int(frames(self.api.call("GET", f"/containers/{created}/logs?stdout=1")))
         self.api.call("DELETE", f"/containers/{created}")
         return began - asked
 
+    def exec(self, container):
+        asked = time.monotonic_ns()
+        spec = {"Cmd": ["first"], "AttachStdout": True}
+        created = json.loads(self.api.call("POST", f"/containers/{container}/exec", spec))["Id"]
+        began = int(frames(self.api.call("POST", f"/exec/{created}/start", {"Detach": False})))
+        return began - asked, time.monotonic_ns() - asked
+
     def start(self):
-        created = json.loads(self.api.call("POST", "/containers/create", {"Image": "bench:1", "Cmd": ["wait"]}))["Id"]
+        created = self.create("wait")
         self.api.call("POST", f"/containers/{created}/start")
         return created
 
@@ -201,47 +143,35 @@ class Docker:
         self.api.call("POST", f"/containers/{container}/stop")
         self.api.call("DELETE", f"/containers/{container}")
 
-    def list(self):
-        self.api.call("GET", "/containers/json")
-
     def run_true(self, count):
-        return walltime(self.bench.walltime, count, [*self.client, "run", "--rm", "bench:1", "true"])
+        return self.walltime(count, *self.client, "run", "--rm", "bench:1", "true")
 
     def exec_true(self, count, container):
-        return walltime(self.bench.walltime, count, [*self.client, "exec", container, "true"])
-
-    def stop(self):
-        self.daemon.stop()
+        return self.walltime(count, *self.client, "exec", container, "true")
 
 
-class Containerd:
-    name = "ctr"
-
+class Containerd(Peer):
     def __init__(self, bench):
-        need("containerd", "ctr")
-        self.bench = bench
+        super().__init__(bench, "containerd", "containerd", "ctr")
         self.version = version("containerd", "--version")
-        address = f"{bench.work}/containerd.sock"
+        address = f"{self.work}/socket"
         self.client = ["ctr", "-a", address]
-        configuration = bench.work / "containerd.toml"
-        configuration.write_text(f'version = 2\nroot = "{bench.work}/containerd"\nstate = "{bench.work}/containerd-run"\n'
+        configuration = self.work / "config.toml"
+        configuration.write_text(f'version = 2\nroot = "{self.work}/root"\nstate = "{self.work}/run"\n'
                                  f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{address}"\n')
-        self.daemon = Daemon(["containerd", "-c", str(configuration)], lambda: os.path.exists(address),
-                             bench.work / "containerd.log", ["unshare", "-n", "-m", "--propagation", "private"])
-        archive = bench.work / "image.tar"
+        self.daemon(["containerd", "-c", str(configuration)], lambda: os.path.exists(address))
+        archive = self.work / "image.tar"
         write_oci_archive(bench.rootfs_tar, archive)
-        done = subprocess.run([*self.client, "image", "import", str(archive)], capture_output=True, text=True)
-        if done.returncode != 0:
-            self.daemon.stop()
-            raise Absent(done.stderr.strip()[-160:])
+        self.check(*self.client, "image", "import", str(archive))
 
     def run_true(self, count):
         # Each run needs a name of its own.
-        command = ["sh", "-c", f'exec {" ".join(self.client)} run --rm docker.io/library/bench:1 b$$ true']
-        return walltime(self.bench.walltime, count, command)
+        return self.walltime(count, "sh", "-c",
+                             f'exec {" ".join(self.client)} run --rm docker.io/library/bench:1 b$$ true')
 
-    def stop(self):
-        self.daemon.stop()
+
+MAKERS = {"docker": Docker, "podman": Podman, "ctr": Containerd, "runc": lambda bench: Runtime(bench, "runc"),
+          "crun": lambda bench: Runtime(bench, "crun")}
 
 
 def write_oci_archive(layer, target):
