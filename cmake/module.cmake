@@ -16,7 +16,7 @@ endfunction()
 # Precompiled standard, Asio, JSON and fmt headers, built once and reused everywhere.
 file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "")
 add_library(gantry_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cpp)
-target_link_libraries(gantry_pch PRIVATE gantry_options gantry_boost fmt::fmt)
+target_link_libraries(gantry_pch PRIVATE gantry_options gantry_boost)
 target_precompile_headers(gantry_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
 
 function(gantry_use_pch target)

@@ -30,6 +30,8 @@ class Gantry:
         self.client = str(bench.bin / "gantry")
         self.api = Api(f"{run_dir}/gantry.sock")
         self.list_path = "/v1/containers?view=summary"
+        self.docker_api = Api(f"{run_dir}/docker.sock")
+        self.docker = ["docker", "-H", f"unix://{run_dir}/docker.sock"]
         self.version = version(self.client, "--version")
         log = bench.work / "gantryd.log"
         with open(log, "w") as out:
@@ -52,11 +54,19 @@ class Gantry:
 
     def memory(self):
         """Kilobytes of the daemon and its shims, what they share counted once."""
+        return memory("Pss", *self.processes())
+
+    def processes(self):
+        """The daemon and its shims."""
         shims = []
         for name in glob.glob(f"/proc/{self.process.pid}/task/*/children"):  # each thread lists its own
             with open(name) as children:
                 shims += children.read().split()
-        return memory("Pss", self.process.pid, *shims)
+        return [self.process.pid, *shims]
+
+    def client_time(self, count, *words):
+        """Milliseconds of the docker command against this engine."""
+        return walltime(self.bench.walltime, count, [*self.docker, *words])
 
     def spec(self, *command, **more):
         return {"image": "bench:1", "command": command, "resources": LIMITS, **more}

@@ -118,6 +118,49 @@ def side_by_side(count, work):
     return time.monotonic() - start
 
 
+class Processor:
+    """Seconds of processor time that processes take while this runs, those included that come and go: asked for often,
+    since an ended process tells nothing any more."""
+
+    def __init__(self, processes):
+        self.processes, self.first, self.last = processes, {}, {}
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def look(self):
+        for process in self.processes():
+            try:
+                with open(f"/proc/{process}/stat") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            self.last[process] = int(fields[11]) + int(fields[12])
+            self.first.setdefault(process, self.last[process])
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            self.look()
+
+    def __enter__(self):
+        self.look()
+        self.known = set(self.first)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        before = sum(self.first[process] for process in self.known)
+        self.seconds = (sum(self.last.values()) - before) / os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds():
+    """Busy time of all processors of the machine so far."""
+    with open("/proc/stat") as stat:
+        user, nice, system, _, _, irq, softirq = (int(value) for value in stat.readline().split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def memory(field, *processes):
     """Kilobytes, summed over smaps_rollup (Pss) or status (VmRSS)."""
     total = 0

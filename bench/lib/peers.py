@@ -100,7 +100,7 @@ class Docker(Peer):
     def __init__(self, bench):
         super().__init__(bench, "docker", "dockerd", "docker", "containerd")
         socket = f"{self.work}/docker.sock"
-        self.api = Api(socket)
+        self.api = self.docker_api = Api(socket)
         self.list_path = "/containers/json"
         self.client = ["docker", "-H", f"unix://{socket}"]
         self.daemon(["dockerd", "--data-root", f"{self.work}/data", "--exec-root", f"{self.work}/run", "--pidfile",
@@ -112,6 +112,12 @@ class Docker(Peer):
 
     def rss(self):
         return memory("VmRSS", *self.box.processes())
+
+    def client_time(self, count, *words):
+        return self.walltime(count, *self.client, *words)
+
+    def processes(self):
+        return self.box.processes()
 
     def create(self, program):
         spec = {"Image": "bench:1", "Cmd": [program],

@@ -2,19 +2,25 @@
 _gantry() {
   local current="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}" options= values=
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "attach build completion config create doctor down events exec help image inspect kill logs network ps restart rm run stack start stop up version volume wait" -- "$current"))
+    COMPREPLY=($(compgen -W "attach build commit completion config cp create diff disk doctor down events exec export help image inspect kill login logout logs network pause prune ps pull push registry rename restart rm run stack start stats stop top unpause up update version volume wait" -- "$current"))
     return
   fi
   case "$command" in
     image)
       if [ "$COMP_CWORD" -eq 2 ]; then
-        COMPREPLY=($(compgen -W "ls rm inspect tag import bootstrap" -- "$current"))
+        COMPREPLY=($(compgen -W "ls rm inspect tag history diff verify save load prune import bootstrap cp" -- "$current"))
         return
       fi
       command="$command ${COMP_WORDS[2]}" ;;
     network)
       if [ "$COMP_CWORD" -eq 2 ]; then
-        COMPREPLY=($(compgen -W "ls create inspect rm" -- "$current"))
+        COMPREPLY=($(compgen -W "ls create inspect rm connect disconnect prune" -- "$current"))
+        return
+      fi
+      command="$command ${COMP_WORDS[2]}" ;;
+    registry)
+      if [ "$COMP_CWORD" -eq 2 ]; then
+        COMPREPLY=($(compgen -W "tags ls gc" -- "$current"))
         return
       fi
       command="$command ${COMP_WORDS[2]}" ;;
@@ -26,14 +32,14 @@ _gantry() {
       command="$command ${COMP_WORDS[2]}" ;;
     volume)
       if [ "$COMP_CWORD" -eq 2 ]; then
-        COMPREPLY=($(compgen -W "ls create inspect rm" -- "$current"))
+        COMPREPLY=($(compgen -W "ls create inspect rm prune" -- "$current"))
         return
       fi
       command="$command ${COMP_WORDS[2]}" ;;
   esac
   case "$command" in
     "up")
-      options="-d --detach --attach --build --no-build --force-recreate --no-start --wait --no-wait --wait-timeout --remove-orphans --keep-orphans --scale -q --quiet -f --file -p --project-name --project-directory --profile --env-file -H --host --format --progress -h --help"
+      options="-d --detach --attach --build --no-build --pull --force-recreate -V --renew-anon-volumes --no-start --wait --no-wait --wait-timeout --remove-orphans --keep-orphans --scale -q --quiet -f --file -p --project-name --project-directory --profile --env-file -H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry config --services 2>/dev/null)"
       ;;
     "down")
@@ -46,11 +52,11 @@ _gantry() {
       options="-q --quiet -H --host --format --progress -h --help"
       ;;
     "run")
-      options="--trace -d --detach -i --interactive -t --tty --rm --privileged --read-only --init --no-healthcheck --name -u --user -w --workdir -h --hostname --restart -m --memory --memory-swap --memory-reservation --cpus -c --cpu-shares --cpuset-cpus --pids-limit --shm-size --runtime --userns --stop-signal --stop-timeout --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --env-file -e --env -v --volume --mount --tmpfs -p --publish -l --label --cap-add --cap-drop --security-opt --log-opt --ulimit --sysctl --add-host --dns --entrypoint --network --net --network-alias --ip --ip6 --detach-keys -H --host --format --progress --help"
+      options="--trace -d --detach -i --interactive -t --tty --rm --privileged --read-only --init -P --publish-all --oom-kill-disable --no-healthcheck --name -u --user -w --workdir -h --hostname --restart -m --memory --memory-swap --memory-reservation --cpus -c --cpu-shares --cpuset-cpus --log-driver --pids-limit --shm-size --runtime --pid --ipc --uts --cgroupns --domainname --cpu-quota --cpu-period --cpuset-mems --memory-swappiness --oom-score-adj --blkio-weight --userns --stop-signal --stop-timeout --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --env-file -e --env -v --volume --mount --tmpfs -p --publish -l --label --cap-add --cap-drop --security-opt --log-opt --ulimit --sysctl --add-host --dns --dns-search --dns-option --device --device-cgroup-rule --device-read-bps --device-write-bps --device-read-iops --device-write-iops --group-add --link --volumes-from --expose --annotation --entrypoint --network --net --network-alias --ip --ip6 --mac-address --detach-keys --pull --platform -q --quiet -H --host --format --progress --help"
       [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
       ;;
     "create")
-      options="-d --detach -i --interactive -t --tty --rm --privileged --read-only --init --no-healthcheck --name -u --user -w --workdir -h --hostname --restart -m --memory --memory-swap --memory-reservation --cpus -c --cpu-shares --cpuset-cpus --pids-limit --shm-size --runtime --userns --stop-signal --stop-timeout --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --env-file -e --env -v --volume --mount --tmpfs -p --publish -l --label --cap-add --cap-drop --security-opt --log-opt --ulimit --sysctl --add-host --dns --entrypoint --network --net --network-alias --ip --ip6 --detach-keys -H --host --format --progress --help"
+      options="-d --detach -i --interactive -t --tty --rm --privileged --read-only --init -P --publish-all --oom-kill-disable --no-healthcheck --name -u --user -w --workdir -h --hostname --restart -m --memory --memory-swap --memory-reservation --cpus -c --cpu-shares --cpuset-cpus --log-driver --pids-limit --shm-size --runtime --pid --ipc --uts --cgroupns --domainname --cpu-quota --cpu-period --cpuset-mems --memory-swappiness --oom-score-adj --blkio-weight --userns --stop-signal --stop-timeout --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --env-file -e --env -v --volume --mount --tmpfs -p --publish -l --label --cap-add --cap-drop --security-opt --log-opt --ulimit --sysctl --add-host --dns --dns-search --dns-option --device --device-cgroup-rule --device-read-bps --device-write-bps --device-read-iops --device-write-iops --group-add --link --volumes-from --expose --annotation --entrypoint --network --net --network-alias --ip --ip6 --mac-address --detach-keys --pull --platform -q --quiet -H --host --format --progress --help"
       [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
       ;;
     "exec")
@@ -84,6 +90,18 @@ _gantry() {
       options="-s --signal -H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
       ;;
+    "pause")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "unpause")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "rename")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
     "wait")
       options="-H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
@@ -96,8 +114,41 @@ _gantry() {
       options="-H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
       ;;
+    "cp")
+      options="-a --archive -L --follow-link -H --host --format --progress -h --help"
+      ;;
+    "diff")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "commit")
+      options="-a --author -c --change -m --message --no-pause -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "export")
+      options="-o --output -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "stats")
+      options="--no-stream -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "top")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "update")
+      options="-m --memory --memory-swap --memory-reservation --cpus -c --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --blkio-weight --restart -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry ps -a --names 2>/dev/null)"
+      ;;
+    "disk")
+      options="-a --all -H --host --format --progress -h --help"
+      ;;
+    "prune")
+      options="-a --all -H --host --format --progress -h --help"
+      ;;
     "build")
-      options="-t --tag -f --file --build-arg --target --label --no-cache -q --quiet -H --host --format --progress -h --help"
+      options="-t --tag -f --file --build-arg --target --label --secret --ssh -o --output --platform --pull --no-cache --no-cache-filter --cache-from --cache-to --network --add-host -m --memory --cpus --shm-size --ulimit --provenance --iidfile --metadata-file --load --push -q --quiet -H --host --format --progress -h --help"
       ;;
     "image ls")
       options="-q --quiet --no-trunc -a --all -H --host --format --progress -h --help"
@@ -115,17 +166,66 @@ _gantry() {
       options="-H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
       ;;
+    "image history")
+      options="--no-trunc -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "image diff")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "image verify")
+      options="--repair -q --quiet -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "image save")
+      options="-o --output -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "image load")
+      options="-i --input -q --quiet -H --host --format --progress -h --help"
+      ;;
+    "image prune")
+      options="-a --all --filter -H --host --format --progress -h --help"
+      ;;
     "image import")
       options="-H --host --format --progress -h --help"
       ;;
     "image bootstrap")
       options="--package -q --quiet -H --host --format --progress -h --help"
       ;;
+    "pull")
+      options="--platform --policy -q --quiet -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "push")
+      options="-q --quiet -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "image cp")
+      options="-a --all --platform -q --quiet -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
+      ;;
+    "login")
+      options="-u --username -p --password --password-stdin -H --host --format --progress -h --help"
+      ;;
+    "logout")
+      options="-H --host --format --progress -h --help"
+      ;;
+    "registry tags")
+      options="-H --host --format --progress -h --help"
+      ;;
+    "registry ls")
+      options="-H --host --format --progress -h --help"
+      ;;
+    "registry gc")
+      options="--untagged --now -H --host --format --progress -h --help"
+      ;;
     "network ls")
       options="-q --quiet -H --host --format --progress -h --help"
       ;;
     "network create")
-      options="--subnet --gateway --internal --no-ipv6 --label -H --host --format --progress -h --help"
+      options="--subnet --gateway --ip-range --aux-address -o --opt --internal --no-ipv6 --label -H --host --format --progress -h --help"
       ;;
     "network inspect")
       options="-H --host --format --progress -h --help"
@@ -135,11 +235,22 @@ _gantry() {
       options="-H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry network ls -q 2>/dev/null)"
       ;;
+    "network connect")
+      options="--ip --ip6 --mac-address --alias --gw-priority -H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry network ls -q 2>/dev/null)"
+      ;;
+    "network disconnect")
+      options="-H --host --format --progress -h --help"
+      [[ $current == -* ]] || values="$(gantry network ls -q 2>/dev/null)"
+      ;;
+    "network prune")
+      options="--label -H --host --format --progress -h --help"
+      ;;
     "volume ls")
       options="-q --quiet -H --host --format --progress -h --help"
       ;;
     "volume create")
-      options="--label -H --host --format --progress -h --help"
+      options="--label -o --opt -H --host --format --progress -h --help"
       ;;
     "volume inspect")
       options="-H --host --format --progress -h --help"
@@ -148,6 +259,9 @@ _gantry() {
     "volume rm")
       options="-H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry volume ls -q 2>/dev/null)"
+      ;;
+    "volume prune")
+      options="-a --all --label -H --host --format --progress -h --help"
       ;;
     "events")
       options="--since --until --no-follow --filter -H --host --format --progress -h --help"

@@ -1,5 +1,7 @@
 #include "gantry/api/api.h"
 
+#include "docker/front.h"
+#include "registry/front.h"
 #include "v1/routes.h"
 
 namespace gantry::api {
@@ -8,14 +10,15 @@ struct Api::Impl {
   Impl(Parts parts, const Authenticator& authenticator, const Authorizer& authorizer, AuditLog& audit)
       : changes(parts.executor),
         services{std::move(parts), changes},
-        gate(routes(services), authenticator, authorizer, audit) {}
-
-  // The place for further fronts: each is one more table behind the same gate.
-  static Router routes(v1::Services& services) { return Router(v1::routes(services)); }
+        gate(Router(v1::routes(services)), authenticator, authorizer, audit),
+        docker(services, authenticator, authorizer, audit),
+        registry(services, audit) {}
 
   Scope changes;
-  v1::Services services;
+  Services services;
   Gate gate;
+  docker::Front docker;
+  registry_front::Front registry;
 };
 
 Api::Api(Parts parts, const Authenticator& authenticator, const Authorizer& authorizer, AuditLog& audit)
@@ -25,6 +28,14 @@ Api::~Api() = default;
 
 http::Handler Api::handler() {
   return [gate = &impl_->gate](http::Exchange& exchange) { return gate->handle(exchange); };
+}
+
+http::Handler Api::docker_handler() {
+  return [front = &impl_->docker](http::Exchange& exchange) { return front->handle(exchange); };
+}
+
+http::Handler Api::registry_handler() {
+  return [front = &impl_->registry](http::Exchange& exchange) { return front->handle(exchange); };
 }
 
 task<> Api::close() { co_await impl_->changes.close(); }

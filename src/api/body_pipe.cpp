@@ -48,4 +48,16 @@ task<> detail::feed_body(http::Exchange* exchange, std::shared_ptr<BodyPipe> pip
   }
 }
 
+task<> with_body_task(http::Exchange& exchange, std::function<task<>(std::shared_ptr<Fd>)> work) {
+  using namespace asio::experimental::awaitable_operators;
+  auto pipe = std::make_shared<BodyPipe>(co_await asio::this_coro::executor);
+  // Nobody else holds it: whoever reads it, perhaps on another thread still, is the last to let go.
+  auto reading = work(std::make_shared<Fd>(pipe->take_reader()));
+  gantry::detail::Outcome<void> outcome;
+  std::exception_ptr cut_off;
+  co_await (gantry::detail::settle<void>(std::move(reading), &outcome) && detail::feed_body(&exchange, pipe, &cut_off));
+  if (cut_off) std::rethrow_exception(cut_off);
+  if (outcome.failure) std::rethrow_exception(outcome.failure);
+}
+
 }  // namespace gantry::api

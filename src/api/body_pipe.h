@@ -13,6 +13,7 @@ class BodyPipe {
  public:
   explicit BodyPipe(asio::any_io_executor executor);
   int reader() const { return reader_.get(); }
+  Fd take_reader() { return std::move(reader_); }
   /// Thread-safe with respect to the feeding side, which sees false from `feed` afterwards.
   void close_reader() { reader_.reset(); }
   /// False when the reader has gone.
@@ -52,5 +53,8 @@ task<std::invoke_result_t<F, int>> with_body(http::Exchange& exchange, WorkerPoo
   if (outcome.failure) std::rethrow_exception(outcome.failure);
   co_return std::move(*outcome.value);
 }
+
+/// The same for what awaits: `work` gets the readable end and is the only one to hold it; it lets go when it has ended.
+task<> with_body_task(http::Exchange& exchange, std::function<task<>(std::shared_ptr<Fd>)> work);
 
 }  // namespace gantry::api

@@ -45,7 +45,8 @@ task<> Gate::pass(http::Exchange& exchange, AuditRecord* record, Effect* effect)
   auto principal = authenticator_.authenticate(request);
   describe(record, principal);
 
-  auto match = router_.match(request.method, request.target);
+  auto target = dialect_.normalize ? dialect_.normalize(request.target) : request.target;
+  auto match = router_.match(request.method, target);
   *effect = match.route->effect;
   record->action = match.route->action;
   record->object = match.object;
@@ -55,7 +56,7 @@ task<> Gate::pass(http::Exchange& exchange, AuditRecord* record, Effect* effect)
   authorizer_.authorize(principal, access);
 
   auto project = project_of(request);
-  check_query(*match.route, request.target.query);
+  if (dialect_.refuses_unknown_queries) check_query(*match.route, request.target.query);
   Call call{exchange, std::move(match.parameters), std::move(principal), std::move(project), &record->object};
   co_await match.route->handler(std::move(call));
 }

@@ -21,14 +21,30 @@ Segments split(const std::string& pattern) {
 
 bool is_parameter(const std::string& segment) { return segment.starts_with('{'); }
 
+bool spans(const std::string& segment) { return segment.starts_with('{') && segment.ends_with("...}"); }
+
+/// The path with the segments of a spanning parameter joined to one, so that it has as many as the pattern.
+std::optional<Segments> fit(const Segments& pattern, const Segments& path) {
+  auto span = std::ranges::find_if(pattern, spans);
+  if (span == pattern.end()) return pattern.size() == path.size() ? std::optional(path) : std::nullopt;
+  if (path.size() < pattern.size()) return std::nullopt;
+  auto at = static_cast<std::size_t>(span - pattern.begin());
+  auto joined = path.size() - pattern.size() + 1;
+  Segments out(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  for (std::size_t i = at + 1; i < at + joined; ++i) out.back() += "/" + path[i];
+  out.insert(out.end(), path.begin() + static_cast<std::ptrdiff_t>(at + joined), path.end());
+  return out;
+}
+
 /// How many segments match literally; nullopt when the pattern does not match.
-std::optional<int> literal_matches(const Segments& pattern, const Segments& path) {
-  if (pattern.size() != path.size()) return std::nullopt;
+std::optional<int> literal_matches(const Segments& pattern, const Segments& whole) {
+  auto path = fit(pattern, whole);
+  if (!path) return std::nullopt;
   int literal = 0;
-  for (std::size_t i = 0; i < path.size(); ++i) {
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
     if (is_parameter(pattern[i])) {
-      if (path[i].empty()) return std::nullopt;
-    } else if (pattern[i] == path[i]) {
+      if ((*path)[i].empty()) return std::nullopt;
+    } else if (pattern[i] == (*path)[i]) {
       ++literal;
     } else {
       return std::nullopt;
@@ -43,12 +59,14 @@ std::string join(const std::set<std::string>& names) {
   return out;
 }
 
-Match bind(const Route& route, const Segments& pattern, const Segments& path) {
+Match bind(const Route& route, const Segments& pattern, const Segments& whole) {
   Match match{&route, {}, {}};
+  auto path = fit(pattern, whole).value();
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (!is_parameter(pattern[i])) continue;
     if (match.parameters.empty()) match.object = path[i];
-    match.parameters[pattern[i].substr(1, pattern[i].size() - 2)] = path[i];
+    auto marks = spans(pattern[i]) ? 5u : 2u;
+    match.parameters[pattern[i].substr(1, pattern[i].size() - marks)] = path[i];
   }
   return match;
 }

@@ -129,4 +129,18 @@ TemporaryDirectory::~TemporaryDirectory() {
   }
 }
 
+std::uint64_t tree_size(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::uint64_t total = 0;
+  std::error_code failed;
+  for (fs::recursive_directory_iterator entry(path, fs::directory_options::skip_permission_denied, failed), end;
+       !failed && entry != end; entry.increment(failed)) {
+    std::error_code gone;
+    if (entry->symlink_status(gone).type() != fs::file_type::regular) continue;
+    auto size = entry->file_size(gone);
+    if (!gone) total += size;
+  }
+  return total;
+}
+
 }  // namespace gantry

@@ -17,12 +17,19 @@ constexpr std::size_t kHeadRead = 4096;
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::size_t kLingerBytes = 8u << 20;
 
+constexpr uid_t kNobody = 65534;
+
 Peer peer_of(Socket& socket) {
+  int family = AF_UNSPEC;
+  socklen_t size = sizeof family;
+  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_DOMAIN, &family, &size) != 0)
+    throw_errno("read the family of a client's socket");
+  if (family != AF_UNIX) return Peer{0, kNobody, kNobody, {}, {}};
   ucred credentials{};
-  socklen_t size = sizeof credentials;
+  size = sizeof credentials;
   if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
     throw_errno("read the credentials of a client");
-  Peer peer{credentials.pid, credentials.uid, credentials.gid, {}};
+  Peer peer{credentials.pid, credentials.uid, credentials.gid, {}, {}};
   socklen_t bytes = 0;
   // The first call only tells the size.
   if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERGROUPS, nullptr, &bytes) != 0 && errno != ERANGE)
@@ -46,11 +53,15 @@ task<> client_gone(std::shared_ptr<Wire> wire) {
 
 class Connection {
  public:
-  Connection(Socket socket, const Handler& handler, const ServerLimits& limits)
-      : wire_(std::make_shared<Wire>(std::move(socket))), handler_(handler), limits_(limits) {}
+  Connection(Socket socket, const Handler& handler, const ServerLimits& limits, std::optional<std::string> certificate)
+      : wire_(std::make_shared<Wire>(std::move(socket))),
+        handler_(handler),
+        limits_(limits),
+        certificate_(std::move(certificate)) {}
 
   task<> serve() {
     peer_ = peer_of(wire_->socket);
+    peer_.certificate = certificate_;
     bool more = true;
     while (more) more = co_await serve_request();
   }
@@ -200,13 +211,15 @@ class Connection {
   std::shared_ptr<Wire> wire_;
   const Handler& handler_;
   const ServerLimits& limits_;
+  std::optional<std::string> certificate_;
   Peer peer_;
 };
 
 }  // namespace
 
-task<> serve_connection(Socket socket, const Handler& handler, const ServerLimits& limits) {
-  Connection connection(std::move(socket), handler, limits);
+task<> serve_connection(Socket socket, const Handler& handler, const ServerLimits& limits,
+                        std::optional<std::string> certificate) {
+  Connection connection(std::move(socket), handler, limits, std::move(certificate));
   try {
     co_await connection.serve();
   } catch (const Error& error) {

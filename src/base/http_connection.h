@@ -24,19 +24,24 @@ class ServerExchange : public Exchange {
   void set_header(std::string name, std::string value) override;
   task<> respond(int status, std::string content_type, std::string body) override;
   task<> start_stream(int status, std::string content_type) override;
+  task<> start_body(int status, std::string content_type, std::uint64_t length) override;
   task<> write(std::string data) override;
   void require_upgrade(std::string_view protocol) override;
   task<std::shared_ptr<ByteStream>> upgrade(std::string protocol, std::string content_type) override;
+  task<std::shared_ptr<ByteStream>> hijack(std::string content_type) override;
   bool answered() const override { return answer_ != Answer::none; }
 
   Answer answer() const { return answer_; }
   bool is_ndjson() const { return content_type_ == kNdjson; }
-  /// The last chunk.
+  /// The last chunk. Error (unavailable) when an answer of known length has not come to it.
   task<> end_stream();
   /// Whether another request may follow on this connection.
   bool keeps_alive() const;
 
  private:
+  bool wants_upgrade(std::string_view protocol) const;
+  task<> send_head(std::string text);
+  task<std::shared_ptr<ByteStream>> leave_http(std::string head_text, std::string content_type);
   std::string head(int status, std::string_view more);
   /// Takes what is already here of a body nobody read, so that the connection can be kept.
   void discard_buffered_body();
@@ -49,13 +54,15 @@ class ServerExchange : public Exchange {
   std::string extra_head_;
   std::string content_type_;
   Answer answer_ = Answer::none;
+  std::optional<std::uint64_t> left_;  ///< bytes of an answer of known length
   bool chunked_;
   bool continue_wanted_;
   bool close_ = false;
 };
 
 /// Serves one connection to its end.
-task<> serve_connection(Socket socket, const Handler& handler, const ServerLimits& limits);
+task<> serve_connection(Socket socket, const Handler& handler, const ServerLimits& limits,
+                        std::optional<std::string> certificate = std::nullopt);
 
 /// A complete answer with the error shape that ends the connection.
 std::string closing_answer(int status, const Error& error);

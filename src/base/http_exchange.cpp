@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <strings.h>
 
+#include "gantry/base/json.h"
 #include "http_connection.h"
 
 namespace gantry::http {
@@ -136,7 +137,18 @@ task<> ServerExchange::start_stream(int status, std::string content_type) {
   if (answered()) throw Error(ErrorKind::internal, "a request was answered twice");
   content_type_ = std::move(content_type);
   if (!chunked_) close_ = true;  // HTTP/1.0: the end of the connection is the end of the body
-  auto text = head(status, chunked_ ? "Transfer-Encoding: chunked\r\n" : "");
+  co_await send_head(head(status, chunked_ ? "Transfer-Encoding: chunked\r\n" : ""));
+}
+
+task<> ServerExchange::start_body(int status, std::string content_type, std::uint64_t length) {
+  if (answered()) throw Error(ErrorKind::internal, "a request was answered twice");
+  content_type_ = std::move(content_type);
+  chunked_ = false;
+  left_ = length;
+  co_await send_head(head(status, fmt::format("Content-Length: {}\r\n", length)));
+}
+
+task<> ServerExchange::send_head(std::string text) {
   answer_ = Answer::streaming;
   try {
     co_await wire_->write_all(std::move(text), limits_.write_timeout);
@@ -148,6 +160,10 @@ task<> ServerExchange::start_stream(int status, std::string content_type) {
 task<> ServerExchange::write(std::string data) {
   if (answer_ != Answer::streaming) throw Error(ErrorKind::internal, "write without start_stream");
   if (data.empty() || request_.method == "HEAD") co_return;  // an empty chunk would be the last one
+  if (left_) {
+    if (data.size() > *left_) throw Error(ErrorKind::internal, "more was written than the answer's length");
+    *left_ -= data.size();
+  }
   if (chunked_) {
     data.insert(0, fmt::format("{:x}\r\n", data.size()));
     data += "\r\n";
@@ -160,25 +176,39 @@ task<> ServerExchange::write(std::string data) {
 }
 
 task<> ServerExchange::end_stream() {
-  if (!chunked_ || request_.method == "HEAD") co_return;
-  co_await wire_->write_all("0\r\n\r\n", limits_.write_timeout);
+  if (request_.method == "HEAD") co_return;
+  if (left_.value_or(0) > 0) throw Error(ErrorKind::unavailable, "the answer ended before its length");
+  if (chunked_) co_await wire_->write_all("0\r\n\r\n", limits_.write_timeout);
+}
+
+bool ServerExchange::wants_upgrade(std::string_view protocol) const {
+  return lists_token(request_.headers.get("Connection"), "upgrade") &&
+         lists_token(request_.headers.get("Upgrade"), protocol);
 }
 
 void ServerExchange::require_upgrade(std::string_view protocol) {
-  if (lists_token(request_.headers.get("Connection"), "upgrade") &&
-      lists_token(request_.headers.get("Upgrade"), protocol))
-    return;
+  if (wants_upgrade(protocol)) return;
   set_header("Upgrade", std::string(protocol));
   throw StatusError(426, ErrorKind::invalid, request_.target.path + " needs an upgraded connection",
                     "send 'Connection: Upgrade' and 'Upgrade: " + std::string(protocol) + "'");
 }
 
 task<std::shared_ptr<ByteStream>> ServerExchange::upgrade(std::string protocol, std::string content_type) {
-  if (answered()) throw Error(ErrorKind::internal, "a request was answered twice");
   require_upgrade(protocol);
+  auto text = status_line(101) + "Connection: Upgrade\r\nUpgrade: " + protocol + "\r\n";
+  co_return co_await leave_http(std::move(text), std::move(content_type));
+}
+
+task<std::shared_ptr<ByteStream>> ServerExchange::hijack(std::string content_type) {
+  std::string text =
+      wants_upgrade("tcp") ? status_line(101) + "Connection: Upgrade\r\nUpgrade: tcp\r\n" : status_line(200);
+  co_return co_await leave_http(std::move(text), std::move(content_type));
+}
+
+task<std::shared_ptr<ByteStream>> ServerExchange::leave_http(std::string text, std::string content_type) {
+  if (answered()) throw Error(ErrorKind::internal, "a request was answered twice");
   if (!body_read()) discard_buffered_body();
   if (!body_read()) throw Error(ErrorKind::invalid, "the body must have been sent before the connection is upgraded");
-  auto text = status_line(101) + "Connection: Upgrade\r\nUpgrade: " + protocol + "\r\n";
   if (!content_type.empty()) text += "Content-Type: " + content_type + "\r\n";
   text += extra_head_ + "\r\n";
   answer_ = Answer::upgraded;
@@ -195,6 +225,8 @@ bool ServerExchange::keeps_alive() const { return !close_ && body_read(); }
 
 std::string closing_answer(int status, const Error& error) {
   auto body = error_body(error);
+  // Whatever API the client speaks: what it said did not get as far as one.
+  body.insert(1, "\"message\":" + json::to_text(error.message()) + ",");
   return status_line(status) +
          fmt::format("Content-Type: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", kJson, body.size()) + body;
 }

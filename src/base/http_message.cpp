@@ -111,7 +111,10 @@ std::optional<Error> error_from_body(std::string_view text) {
   try {
     auto value = json::parse(text, "error");
     const auto* object = value.if_object();
-    if (object == nullptr || object->size() != 1 || !object->contains("error")) return std::nullopt;
+    // "message" beside it is the same for clients of other APIs.
+    bool known_shape =
+        object != nullptr && object->contains("error") && object->size() == (object->contains("message") ? 2u : 1u);
+    if (!known_shape) return std::nullopt;
     auto document = json::from<ErrorDocument>(object->at("error"));
     auto kind = error_kind_from(document.kind);
     if (!kind) return std::nullopt;

@@ -11,6 +11,7 @@
 #include "gantry/base/fd.h"
 #include "gantry/base/log.h"
 #include "http_connection.h"
+#include "http_tls.h"
 
 namespace gantry::http {
 namespace {
@@ -90,6 +91,21 @@ void set_access(const UnixEndpoint& endpoint) {
   if (::chmod(endpoint.path.c_str(), endpoint.mode) != 0) throw_errno("set the mode of " + endpoint.path.string());
 }
 
+asio::ip::tcp::acceptor bind_tcp(const asio::any_io_executor& executor, const std::string& address,
+                                 std::uint16_t port) {
+  error_code failed;
+  auto parsed = asio::ip::make_address(address, failed);
+  if (failed) throw Error(ErrorKind::invalid, "listen on " + address + ": not an IP address");
+  asio::ip::tcp::endpoint place(parsed, port);
+  asio::ip::tcp::acceptor acceptor(executor);
+  acceptor.open(place.protocol(), failed);
+  if (!failed) acceptor.set_option(asio::socket_base::reuse_address(true), failed);
+  if (!failed) acceptor.bind(place, failed);
+  if (!failed) acceptor.listen(asio::socket_base::max_listen_connections, failed);
+  if (failed) throw system_error(failed.value(), fmt::format("listen on {}:{}", address, port));
+  return acceptor;
+}
+
 /// Best effort: a socket that has just been accepted takes this much.
 void refuse_connection(Socket socket, std::size_t limit) {
   Error error(ErrorKind::unavailable, fmt::format("the daemon already serves {} connections", limit),
@@ -109,7 +125,9 @@ struct Server::State {
     co_await serve_connection(std::move(socket), state->handler, state->limits);
   }
 
-  static task<> accept(std::shared_ptr<State> state, Acceptor* acceptor) {
+  // Until the acceptor is cancelled; `take` gets every connection.
+  template <class From, class Take>
+  static task<> accept(std::shared_ptr<State> state, From* acceptor, Take take) {
     while (true) {
       error_code failed;
       auto socket = co_await acceptor->async_accept(asio::redirect_error(asio::use_awaitable, failed));
@@ -117,17 +135,40 @@ struct Server::State {
       if (failed) {
         log::error("accept a connection: {}", failed.message());
         co_await sleep_for(std::chrono::milliseconds(100));
-      } else if (state->serving.size() >= state->limits.connections) {
-        refuse_connection(std::move(socket), state->limits.connections);
       } else {
-        state->serving.spawn("connection", serve(state, std::move(socket)));
+        take(state, std::move(socket));
       }
     }
+  }
+
+  static void take(const std::shared_ptr<State>& state, Socket socket) {
+    if (state->is_full())
+      refuse_connection(std::move(socket), state->limits.connections);
+    else
+      state->serving.spawn("connection", serve(state, std::move(socket)));
+  }
+
+  // The bytes of a TCP connection are read and written like those of a unix socket, so it is served as one.
+  static void take_plain(const std::shared_ptr<State>& state, asio::ip::tcp::socket client) {
+    error_code ignored;  // a client that has gone already shows when it is read
+    client.set_option(asio::ip::tcp::no_delay(true), ignored);
+    take(state, Socket(client.get_executor(), asio::local::stream_protocol(), client.release()));
+  }
+
+  bool is_full() const { return serving.size() >= limits.connections; }
+
+  static task<> serve_encrypted(std::shared_ptr<State> state, std::shared_ptr<asio::ssl::context> context,
+                                asio::ip::tcp::socket client) {
+    auto serve = [state](Socket socket, std::string name) {
+      return serve_connection(std::move(socket), state->handler, state->limits, std::move(name));
+    };
+    co_await serve_tls(std::move(context), std::move(client), state->limits.head_timeout, serve);
   }
 
   Handler handler;
   ServerLimits limits;
   std::list<Listener> listeners;
+  std::list<asio::ip::tcp::acceptor> tcp_listeners;
   Scope accepting;
   Scope serving;
 };
@@ -144,13 +185,33 @@ void Server::listen(UnixEndpoint endpoint) {
   if (::listen(socket.get(), SOMAXCONN) != 0) throw_errno("listen on " + endpoint.path.string());
   Acceptor acceptor(state_->accepting.executor(), asio::local::stream_protocol(), socket.release());
   auto& listener = state_->listeners.emplace_back(Listener{std::move(file), std::move(acceptor)});
-  state_->accepting.spawn("accept", State::accept(state_, &listener.acceptor));
+  state_->accepting.spawn("accept", State::accept(state_, &listener.acceptor, State::take));
+}
+
+std::uint16_t Server::listen(TlsEndpoint endpoint) {
+  auto context = tls_context(endpoint);
+  auto& acceptor =
+      state_->tcp_listeners.emplace_back(bind_tcp(state_->accepting.executor(), endpoint.address, endpoint.port));
+  auto take = [context](const std::shared_ptr<State>& state, asio::ip::tcp::socket client) {
+    if (!state->is_full())
+      state->serving.spawn("TLS connection", State::serve_encrypted(state, context, std::move(client)));
+  };
+  state_->accepting.spawn("accept TLS", State::accept(state_, &acceptor, take));
+  return acceptor.local_endpoint().port();
+}
+
+std::uint16_t Server::listen(TcpEndpoint endpoint) {
+  auto& acceptor =
+      state_->tcp_listeners.emplace_back(bind_tcp(state_->accepting.executor(), endpoint.address, endpoint.port));
+  state_->accepting.spawn("accept TCP", State::accept(state_, &acceptor, State::take_plain));
+  return acceptor.local_endpoint().port();
 }
 
 task<> Server::close() {
   auto state = state_;
   co_await state->accepting.close();
   state->listeners.clear();
+  state->tcp_listeners.clear();
   co_await state->serving.close();
 }
 

@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <set>
+
+#include "builder_impl.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
 #include "gantry/image/archive.h"
-#include "layer_cache.h"
-#include "session.h"
+#include "layer/upper_writer.h"
+#include "plan/platforms.h"
 
 namespace gantry::build {
 
@@ -15,86 +18,101 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Everything that goes wrong in a step says which one, and where it stands.
-Error at_step(const Error& error, const PlannedStep& step, int count) {
-  auto message =
-      "step " + std::to_string(step.number) + "/" + std::to_string(count) + " (" + step.text + "): " + error.message();
-  auto findings = error.findings();
-  if (findings.empty()) findings.push_back({step.place, error.message()});
-  auto fix = error.fix();
-  if (fix.empty() && error.kind() == ErrorKind::exhausted) fix = "give space back (gantry image rm), then build again";
-  return {error.kind(), std::move(message), std::move(findings), std::move(fix)};
+constexpr char kBuilderName[] = "gantry " GANTRY_VERSION;
+constexpr char kMounts[] = "mounts";  // in the scratch directory; the one thing there that outlives a build
+
+// Of any platform, unless one is asked for.
+bool is_here(image::ImageStore& images, const std::string& reference, const std::string& platform) {
+  try {
+    auto config = images.resolve(reference).config;
+    Platform has{config.os, config.architecture, config.variant.value_or("")};
+    return platform.empty() || is_for(has, parse_platform(platform, Platform::current()));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return false;
+  }
 }
 
 }  // namespace
 
-struct Builder::Impl {
-  WorkerPool& pool;
-  Executor& executor;
-  image::ImageStore& images;
-  LayerCache cache;
-  fs::path scratch;
-
-  task<> run_step(std::shared_ptr<Session> session, const PlannedStage* stage, const PlannedStep* step, StepSink sink);
-  task<> checked_step(std::shared_ptr<Session> session, const PlannedStage* stage, const PlannedStep* step,
-                      StepSink sink);
-  task<image::ImageInfo> run(std::shared_ptr<Session> session, StepSink sink);
-};
-
 Builder::Builder(WorkerPool& pool, store::Database& database, image::ImageStore& images, Executor& executor,
-                 fs::path scratch_dir)
-    : impl_(new Impl{pool, executor, images, LayerCache(database, images), std::move(scratch_dir)}) {
-  make_directories(impl_->scratch, 0700);
-}
+                 fs::path scratch_dir, Remote* remote, fs::path memory_dir)
+    : impl_(new Impl{pool,
+                     images,
+                     LayerCache(database, images),
+                     {scratch_dir, memory_dir},
+                     {pool, executor, CacheMounts(scratch_dir / kMounts), {}},
+                     remote,
+                     BuildRecords(database)}) {}
 
 Builder::~Builder() = default;
 
 void Builder::recover() {
   std::vector<fs::path> left;
-  for (const auto& entry : fs::directory_iterator(impl_->scratch)) left.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(impl_->places.scratch))
+    if (entry.path().filename() != kMounts) left.push_back(entry.path());
   for (const auto& path : left) remove_tree(path);
+  std::vector<std::string> there;
+  for (const auto& image : impl_->images.list()) there.push_back(image.id);
+  impl_->records.keep_only(there);
+  if (impl_->places.memory.empty()) return;
+  remove_tree(impl_->places.memory);
+  make_directories(impl_->places.memory, 0700);
 }
 
-task<> Builder::Impl::run_step(std::shared_ptr<Session> session, const PlannedStage* stage, const PlannedStep* step,
-                               StepSink sink) {
-  int count = session->plan().step_count;
-  if (!step->makes_layer()) {
-    session->note(*stage, *step);
-    co_return;
-  }
-  auto begin = [session, stage, step] { return session->begin(*stage, *step); };
-  auto prepared = co_await pool.run(begin);
-  if (prepared.cached) {
-    Step hit{.number = step->number, .count = count, .cached = true};
-    sink(hit);
-  }
-  if (!prepared.run) co_return;
-  auto output = [sink, number = step->number, count](std::string_view text) {
-    sink(Step{.number = number, .count = count, .output = std::string(text)});
-  };
-  int code = co_await executor.run(std::move(*prepared.run), output);
-  if (code != 0) {
-    auto explain = [session, code] { return session->command_failure(code); };
-    auto reason = co_await pool.run(explain);
-    throw reason;
-  }
-  auto finish = [session, stage, step, key = prepared.key] { session->finish_run(*stage, *step, key); };
-  co_await pool.run(finish);
-}
-
-task<> Builder::Impl::checked_step(std::shared_ptr<Session> session, const PlannedStage* stage, const PlannedStep* step,
-                                   StepSink sink) {
-  int count = session->plan().step_count;
-  Step first{.number = step->number, .count = count, .text = step->text};
-  sink(first);
-  try {
-    co_await run_step(session, stage, step, sink);
-  } catch (const Error& error) {
-    throw at_step(error, *step, count);
+// Getting an image can show that another one is needed: its ONBUILD may name one.
+task<> Builder::Impl::pull_images(SharedSession session, Options options, StepSink sink, Remote* from) {
+  if (from == nullptr) co_return;
+  constexpr int kRounds = 8;
+  std::set<std::string> done;
+  auto tell = [sink](std::string line) { sink(Step{.output = std::move(line)}); };
+  for (int round = 0; round < kRounds; ++round) {
+    auto list = [session] { return session->images_named(); };
+    auto names = co_await pool.run(list);
+    std::erase_if(names, [&](const auto& name) { return done.contains(name.reference); });
+    if (names.empty()) co_return;
+    for (const auto& name : names) {
+      done.insert(name.reference);
+      auto look = [this, name] { return is_here(images, name.reference, name.platform); };
+      bool here = co_await pool.run(look);
+      if (!here || options.pull) co_await from->pull(name.reference, name.platform, tell);
+    }
   }
 }
 
-task<image::ImageInfo> Builder::Impl::run(std::shared_ptr<Session> session, StepSink sink) {
+// A cache that cannot be had costs time and nothing else.
+task<> Builder::Impl::import_caches(SharedSession session, std::vector<std::string> references, StepSink sink,
+                                    Remote* from) {
+  auto tell = [sink](std::string line) { sink(Step{.output = std::move(line)}); };
+  for (const auto& reference : references) {
+    std::string why;
+    try {
+      auto look = [this, reference] { return is_here(images, reference, ""); };
+      bool by_id = reference.starts_with("sha256:");
+      bool here = co_await pool.run(look);
+      if (from != nullptr && !by_id) {
+        try {
+          co_await from->pull(reference, "", tell);
+        } catch (const Error& error) {
+          if (!here) why = error.message();
+        }
+      }
+      auto import = [session, reference] { return session->import_cache(reference); };
+      bool found = why.empty() && co_await pool.run(import);
+      if (why.empty() && !found) why = "it says nothing about build steps";
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::cancelled) throw;
+      why = error.message();
+    }
+    Step note{.text = "no cache from " + reference + ": " + why};
+    if (!why.empty()) sink(note);
+  }
+}
+
+task<image::ImageInfo> Builder::Impl::run(SharedSession session, Options options, StepSink sink, Remote* from) {
+  auto caches = options.cache_from;
+  co_await pull_images(session, std::move(options), sink, from);
+  co_await import_caches(session, std::move(caches), sink, from);
   auto prepare = [session] { session->prepare(); };
   co_await pool.run(prepare);
   const auto& plan = session->plan();
@@ -102,22 +120,28 @@ task<image::ImageInfo> Builder::Impl::run(std::shared_ptr<Session> session, Step
     Step note{.count = plan.step_count, .text = text};
     sink(note);
   }
-  for (const auto& stage : plan.stages)
-    for (const auto& step : stage.steps) co_await checked_step(session, &stage, &step, sink);
-  auto commit = [session] { return session->commit(); };
+  BuildRun build(workshop, session, sink, from);
+  co_await build.stages();
+  auto commit = [this, session] {
+    auto image = session->commit();
+    auto provenance = session->provenance();
+    provenance.builder = kBuilderName;
+    records.remember(image.id, provenance);
+    return image;
+  };
   auto info = co_await pool.run(commit);
   Step done{.count = plan.step_count, .image = info.id};
   sink(done);
   co_return info;
 }
 
-task<image::ImageInfo> Builder::build(fs::path context, Options options, StepSink sink) {
-  auto session =
-      std::make_shared<Session>(impl_->images, impl_->cache, impl_->scratch, std::move(context), std::move(options));
+task<image::ImageInfo> Builder::build(fs::path context, Options options, StepSink sink, Remote* remote) {
+  auto session = std::make_shared<Session>(impl_->images, impl_->cache, impl_->places, std::move(context), options);
   std::exception_ptr failure;
   std::optional<image::ImageInfo> info;
   try {
-    info = co_await impl_->run(session, std::move(sink));
+    info =
+        co_await impl_->run(session, std::move(options), std::move(sink), remote != nullptr ? remote : impl_->remote);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -131,8 +155,85 @@ task<image::ImageInfo> Builder::build(fs::path context, Options options, StepSin
   co_return std::move(*info);
 }
 
+task<Builder::CacheUsage> Builder::cache_usage() {
+  auto* impl = impl_.get();
+  auto measure = [impl] {
+    CacheUsage out;
+    out.mounts = impl->workshop.mounts.size();
+    for (const auto& layer : impl->images.layers())
+      if (layer.images == 0) out.layers += layer.size;
+    return out;
+  };
+  co_return co_await impl_->pool.run(measure);
+}
+
+task<std::uint64_t> Builder::prune_cache() {
+  auto* impl = impl_.get();
+  auto kept = impl_->workshop.mounts.used();
+  auto prune = [impl, kept] {
+    std::vector<std::string> unused;
+    std::uint64_t freed = impl->workshop.mounts.prune(kept);
+    for (const auto& layer : impl->images.layers())
+      if (layer.images == 0) unused.push_back(layer.diff_id);
+    return freed + impl->images.discard_layers(unused);
+  };
+  co_return co_await impl_->pool.run(prune);
+}
+
+task<std::uint64_t> Builder::shrink_cache(std::uint64_t target) {
+  auto* impl = impl_.get();
+  auto kept = impl_->workshop.mounts.used();
+  auto shrink = [impl, kept, target] {
+    struct Entry {
+      std::int64_t used;
+      std::uint64_t bytes;
+      bool mount;
+      std::string name;
+    };
+    std::vector<Entry> entries;
+    std::uint64_t total = 0;
+    for (auto& mount : impl->workshop.mounts.list()) entries.push_back({mount.used, mount.bytes, true, std::move(mount.name)});
+    for (auto& layer : impl->images.layers())
+      if (layer.images == 0)
+        entries.push_back({impl->cache.last_used(layer.diff_id), layer.size, false, std::move(layer.diff_id)});
+    for (const auto& entry : entries) total += entry.bytes;
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.used < b.used; });
+    std::uint64_t freed = 0;
+    for (const auto& entry : entries) {
+      if (total <= target + freed) break;
+      if (entry.mount && std::find(kept.begin(), kept.end(), entry.name) != kept.end()) continue;
+      freed += entry.mount ? impl->workshop.mounts.remove(entry.name) : impl->images.discard_layers({entry.name});
+    }
+    return freed;
+  };
+  co_return co_await impl_->pool.run(shrink);
+}
+
+std::optional<Provenance> Builder::provenance(const std::string& image) const { return impl_->records.find(image); }
+
+fs::path Builder::unpack_image(const std::string& reference) {
+  auto lease = impl_->images.lease();
+  auto image = impl_->images.resolve(reference);
+  std::vector<fs::path> layers;
+  for (const auto& diff_id : image.layers) {
+    impl_->images.hold(*lease, diff_id);
+    layers.push_back(impl_->images.layer_path(diff_id));
+  }
+  TemporaryDirectory directory(impl_->places.scratch, "image-");
+  auto root = directory.path() / "root";
+  if (layers.empty()) {
+    make_upper(root, nullptr);
+    return directory.release();
+  }
+  TreeView source(layers);
+  make_upper(root, &source);
+  TreeView target({root});
+  UpperWriter(root, target, {}).copy_children(source, source.root(), "", {});
+  return directory.release();
+}
+
 fs::path Builder::unpack_context(int fd) {
-  TemporaryDirectory directory(impl_->scratch, "context-");
+  TemporaryDirectory directory(impl_->places.scratch, "context-");
   Fd root = open_file(directory.path().string(), O_RDONLY | O_DIRECTORY);
   try {
     image::unpack_archive(fd, root.get(), {.whiteouts = false, .attributes = false});

@@ -23,15 +23,53 @@ struct Image {
 };
 BOOST_DESCRIBE_STRUCT(Image, (), (id, references, created, size))
 
+struct HistoryItem {
+  std::string created_by;
+  std::string comment;
+  Timestamp created{};
+  std::uint64_t size = 0;
+};
+BOOST_DESCRIBE_STRUCT(HistoryItem, (), (created_by, comment, created, size))
+
+struct IpamPool {
+  std::string subnet;
+  std::string gateway;
+  std::string ip_range;
+  std::map<std::string, std::string> aux_addresses;
+};
+BOOST_DESCRIBE_STRUCT(IpamPool, (), (subnet, gateway, ip_range, aux_addresses))
+
 struct NetworkSpec {
   std::string name;
   std::map<std::string, std::string> labels;
   bool internal = false;
   bool ipv6 = true;
-  std::optional<std::string> subnet;
-  std::optional<std::string> gateway;
+  std::map<std::string, std::string> options;
+  std::vector<IpamPool> ipam;
 };
-BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, labels, internal, ipv6, subnet, gateway))
+BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, labels, internal, ipv6, options, ipam))
+
+struct NetworkAttachment {
+  std::string network;
+  std::vector<std::string> aliases;
+  std::optional<std::string> ipv4;
+  std::optional<std::string> ipv6;
+  std::optional<std::string> mac;
+  int gateway_priority = 0;
+};
+BOOST_DESCRIBE_STRUCT(NetworkAttachment, (), (network, aliases, ipv4, ipv6, mac, gateway_priority))
+
+struct Connection {
+  std::string container;
+  NetworkAttachment attachment;
+};
+BOOST_DESCRIBE_STRUCT(Connection, (), (container, attachment))
+
+struct Pruned {
+  std::vector<std::string> removed;
+  std::uint64_t reclaimed = 0;
+};
+BOOST_DESCRIBE_STRUCT(Pruned, (), (removed, reclaimed))
 
 struct Network {
   std::string id;

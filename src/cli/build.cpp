@@ -25,25 +25,52 @@ http::ClientRequest build_request(const BuildOptions& options) {
   return request;
 }
 
-task<std::string> build(const http::Client& client, http::ClientRequest request, http::BodyProducer producer,
-                        BuildDisplay& display) {
-  auto response = co_await client.upload(std::move(request), std::move(producer));
-  auto step = [&display](const boost::json::value& value) { display.show(json::from<BuildStep>(value)); };
-  auto result = co_await api::follow(std::move(response), step);
-  co_return std::string(result.at("id").as_string());
+task<> keep_waiting(task<> work) {
+  co_await std::move(work);
+  Event never(co_await asio::this_coro::executor);
+  co_await never.wait();
 }
 
-task<std::string> build_and_show(const http::Client& client, http::ClientRequest request, http::BodyProducer producer,
-                                 BuildDisplay& display) {
-  gantry::detail::Outcome<std::string> outcome;
-  auto work = build(client, std::move(request), std::move(producer), display);
-  co_await gantry::detail::settle<std::string>(std::move(work), &outcome);
+task<boost::json::value> follow_build(const http::Client& client, http::ClientRequest request,
+                                      http::BodyProducer producer, BuildDisplay& display) {
+  auto opening = producer ? client.upload(std::move(request), std::move(producer)) : client.open(std::move(request));
+  auto response = co_await std::move(opening);
+  auto step = [&display](const boost::json::value& value) { display.show(json::from<BuildStep>(value)); };
+  co_return co_await api::follow(std::move(response), step);
+}
+
+/// With the agents served for as long as it runs.
+task<boost::json::value> build_served(const http::Client& client, http::ClientRequest request,
+                                      http::BodyProducer producer, BuildGrants grants, BuildDisplay& display) {
+  using namespace asio::experimental::awaitable_operators;
+  if (grants.empty()) co_return co_await follow_build(client, std::move(request), std::move(producer), display);
+  auto opened = co_await api::post_json(client, "/v1/build/sessions", json::to(grants.body));
+  auto session = std::string(opened.at("id").as_string());
+  request.query.add("session", session);
+  auto building = follow_build(client, std::move(request), std::move(producer), display);
+  if (grants.agents.empty()) co_return co_await std::move(building);
+  gantry::detail::Outcome<boost::json::value> outcome;
+  gantry::detail::Outcome<void> served;
+  auto working = gantry::detail::settle<boost::json::value>(std::move(building), &outcome);
+  auto serving = gantry::detail::settle<void>(serve_agents(client, session, grants.agents), &served);
+  // The agents' connections end after the build, or are cancelled with it.
+  auto kept = keep_waiting(std::move(serving));
+  co_await (std::move(working) || std::move(kept));
+  if (outcome.failure) std::rethrow_exception(outcome.failure);
+  co_return std::move(*outcome.value);
+}
+
+task<boost::json::value> build_and_show(const http::Client& client, http::ClientRequest request,
+                                        http::BodyProducer producer, BuildGrants grants, BuildDisplay& display) {
+  gantry::detail::Outcome<boost::json::value> outcome;
+  auto work = build_served(client, std::move(request), std::move(producer), std::move(grants), display);
+  co_await gantry::detail::settle<boost::json::value>(std::move(work), &outcome);
   if (outcome.failure) {
     display.failed();
     std::rethrow_exception(outcome.failure);
   }
   display.succeeded();
-  co_return *outcome.value;
+  co_return std::move(*outcome.value);
 }
 
 /// The file's path below the context; empty when it is outside.
@@ -68,31 +95,41 @@ void BuildDisplay::sent(std::uint64_t bytes, bool complete) {
   progress_.update(item);
 }
 
-void BuildDisplay::close(Mark mark) {
-  if (number_ == 0) return;
-  item_.mark = mark;
-  if (item_.status.empty() || item_.status == "running") item_.status = mark == Mark::done ? "done" : "failed";
-  progress_.update(item_);
-  number_ = 0;
+void BuildDisplay::close(int number, Mark mark) {
+  auto found = open_.extract(number);
+  if (found.empty()) return;
+  auto& item = found.mapped();
+  item.mark = mark;
+  if (item.status.empty() || item.status == "running") item.status = mark == Mark::done ? "done" : "failed";
+  progress_.update(item);
+}
+
+void BuildDisplay::close_all(Mark mark) {
+  while (!open_.empty()) close(open_.begin()->first, mark);
 }
 
 void BuildDisplay::show(const BuildStep& step) {
-  if (!step.text.empty() && step.number > 0 && step.number != number_) {
-    close(Mark::done);
-    number_ = step.number;
-    item_ = {};
-    item_.id = name(fmt::format("[{}/{}] {}", step.number, step.count, ellipsize(one_line(step.text), 60)));
-    item_.status = step.cached ? "cached" : "running";
-    item_.mark = step.cached ? Mark::done : Mark::active;
-    progress_.update(item_);
-  } else if (step.cached && number_ != 0) {
-    item_.status = "cached";
+  if (step.number == 0) {
+    if (!step.text.empty()) progress_.output(name("note"), step.text + "\n");
+    if (!step.output.empty()) progress_.output(name("note"), step.output);
+    return;
   }
-  if (!step.output.empty()) progress_.output(item_.id, step.output);
+  if (!step.text.empty()) {
+    auto& item = open_[step.number];
+    item.id = name(fmt::format("[{}/{}] {}", step.number, step.count, ellipsize(one_line(step.text), 60)));
+    item.status = step.cached ? "cached" : "running";
+    item.mark = step.cached ? Mark::done : Mark::active;
+    progress_.update(item);
+  }
+  auto open = open_.find(step.number);
+  if (open == open_.end()) return;
+  if (step.cached) open->second.status = "cached";
+  if (!step.output.empty()) progress_.output(open->second.id, step.output);
+  if (step.done) close(step.number, Mark::done);
 }
 
-void BuildDisplay::succeeded() { close(Mark::done); }
-void BuildDisplay::failed() { close(Mark::failed); }
+void BuildDisplay::succeeded() { close_all(Mark::done); }
+void BuildDisplay::failed() { close_all(Mark::failed); }
 
 void locate_dockerfile(BuildOptions& options, const std::filesystem::path& context_root,
                        const std::filesystem::path& dockerfile) {
@@ -109,11 +146,12 @@ void locate_dockerfile(BuildOptions& options, const std::filesystem::path& conte
   options.dockerfile_text = std::move(text);
 }
 
-task<std::string> build_directory(Context& context, std::filesystem::path root, BuildOptions options,
-                                  Progress& progress, std::string label) {
+namespace {
+
+task<boost::json::value> send_directory(Context& context, std::filesystem::path root, BuildOptions options,
+                                        BuildGrants grants, BuildDisplay& display) {
   if (!std::filesystem::is_directory(root))
     throw Error(ErrorKind::not_found, "build context " + root.string() + " is no directory");
-  BuildDisplay display(progress, std::move(label));
   ContextArchive archive(root, ignore::IgnoreFile::load(root, options.dockerfile));
   http::BodyProducer producer = [&archive, &display]() -> task<std::string> {
     return [](ContextArchive& from, BuildDisplay& show) -> task<std::string> {
@@ -123,16 +161,27 @@ task<std::string> build_directory(Context& context, std::filesystem::path root, 
     }(archive, display);
   };
   auto request = build_request(options);
-  co_return co_await build_and_show(context.client, std::move(request), std::move(producer), display);
+  co_return co_await build_and_show(context.client, std::move(request), std::move(producer), std::move(grants),
+                                    display);
 }
 
-task<std::string> build_from_stdin(Context& context, BuildOptions options, Progress& progress) {
-  auto executor = co_await asio::this_coro::executor;
-  BuildDisplay display(progress, "");
-  SharedInput input(executor, STDIN_FILENO);
-  http::BodyProducer producer = [&input]() { return input.read(); };
+}  // namespace
+
+task<boost::json::value> run_build(Context& context, BuildContext from, BuildOptions options, BuildGrants grants,
+                                   Progress& progress, std::string label) {
+  BuildDisplay display(progress, std::move(label));
+  if (!from.directory.empty())
+    co_return co_await send_directory(context, from.directory, std::move(options), std::move(grants), display);
   auto request = build_request(options);
-  co_return co_await build_and_show(context.client, std::move(request), std::move(producer), display);
+  if (!from.from_stdin) {
+    request.query.add("remote", from.url);
+    http::BodyProducer none;
+    co_return co_await build_and_show(context.client, std::move(request), std::move(none), std::move(grants), display);
+  }
+  SharedInput input(co_await asio::this_coro::executor, STDIN_FILENO);
+  http::BodyProducer producer = [&input]() { return input.read(); };
+  co_return co_await build_and_show(context.client, std::move(request), std::move(producer), std::move(grants),
+                                    display);
 }
 
 }  // namespace gantry::cli

@@ -14,13 +14,26 @@ constexpr std::array kAliases{
     std::pair<std::string_view, std::string_view>{"image build", "build"},
     std::pair<std::string_view, std::string_view>{"rmi", "image rm"},
     std::pair<std::string_view, std::string_view>{"tag", "image tag"},
+    std::pair<std::string_view, std::string_view>{"history", "image history"},
+    std::pair<std::string_view, std::string_view>{"save", "image save"},
+    std::pair<std::string_view, std::string_view>{"load", "image load"},
     std::pair<std::string_view, std::string_view>{"import", "image import"},
+    std::pair<std::string_view, std::string_view>{"image pull", "pull"},
+    std::pair<std::string_view, std::string_view>{"image push", "push"},
     std::pair<std::string_view, std::string_view>{"network list", "network ls"},
     std::pair<std::string_view, std::string_view>{"network remove", "network rm"},
     std::pair<std::string_view, std::string_view>{"volume list", "volume ls"},
     std::pair<std::string_view, std::string_view>{"volume remove", "volume rm"},
     std::pair<std::string_view, std::string_view>{"stack list", "stack ls"},
+    std::pair<std::string_view, std::string_view>{"system df", "disk"},
+    std::pair<std::string_view, std::string_view>{"system prune", "prune"},
+    std::pair<std::string_view, std::string_view>{"builder prune", "prune"},
 };
+
+std::vector<Command> joined(std::vector<Command> first, const std::vector<Command>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
 
 }  // namespace
 
@@ -29,7 +42,11 @@ const std::vector<CommandGroup>& command_groups() {
       {"Stacks", stack_commands()},
       {"Containers", run_commands()},
       {"Managing containers", container_commands()},
-      {"Images", image_commands()},
+      {"Files of containers", file_commands()},
+      {"Use of the machine", number_commands()},
+      {"Disk", disk_commands()},
+      {"Images", joined(build_commands(), image_commands())},
+      {"Registries", registry_commands()},
       {"Networks", network_commands()},
       {"Volumes", volume_commands()},
       {"The system", system_commands()},

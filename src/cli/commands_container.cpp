@@ -158,6 +158,25 @@ task<int> kill(Context& context, Signalled request) {
   return act_on_all(context, request.names, "kill", query);
 }
 
+task<int> pause(Context& context, Signalled request) { return act_on_all(context, request.names, "pause", {}); }
+task<int> unpause(Context& context, Signalled request) { return act_on_all(context, request.names, "unpause", {}); }
+
+struct Rename {
+  std::string name, wanted;
+};
+
+void declare_rename(Options& options, Rename& rename) {
+  options.required("NAME", rename.name).required("NEW-NAME", rename.wanted);
+}
+
+task<int> rename(Context& context, Rename request) {
+  auto id = co_await find_container(context, request.name);
+  http::Query query;
+  query.add("name", request.wanted);
+  co_await api::post(context.client, api::path("containers", id, "rename"), query);
+  co_return 0;
+}
+
 task<> wait_one(Context& context, std::string word) {
   auto id = co_await find_container(context, word);
   boost::json::object nothing;
@@ -255,6 +274,15 @@ std::vector<Command> container_commands() {
        "Send a signal to containers",
        {"gantry kill web", "gantry kill -s HUP web"},
        prepare<Signalled, declare_kill, kill>},
+      {"pause",
+       "Halt all processes of containers where they are",
+       {"gantry pause web"},
+       prepare<Signalled, declare_names, pause>},
+      {"unpause", "Let paused containers go on", {"gantry unpause web"}, prepare<Signalled, declare_names, unpause>},
+      {"rename",
+       "Give a container another name",
+       {"gantry rename clever_otter web"},
+       prepare<Rename, declare_rename, rename>},
       {"wait",
        "Wait until containers have ended, print their exit statuses",
        {"gantry wait job"},

@@ -5,6 +5,7 @@
 #include "api.h"
 #include "command.h"
 #include "gantry/base/files.h"
+#include "pull.h"
 #include "run_options.h"
 #include "session.h"
 #include "signal_names.h"
@@ -24,6 +25,9 @@ struct Run {
   bool detach = false;
   bool trace = false;
   std::string detach_keys = "ctrl-p,ctrl-q";
+  std::string pull = "missing";
+  std::optional<std::string> platform;
+  bool quiet = false;
   std::string image;
   std::vector<std::string> command;
 };
@@ -32,6 +36,9 @@ void declare_create(Options& options, Run& run) {
   options.flag("-d,--detach", run.detach, "print the id and leave it running");
   declare_run_flags(options, run.flags);
   options.value("--detach-keys", "KEYS", run.detach_keys, "keys that leave a container running (ctrl-p,ctrl-q)")
+      .value("--pull", "WHEN", run.pull, "get the image: missing, always or never (missing)")
+      .value("--platform", "OS/ARCHITECTURE", run.platform, "which image to get, when there are several")
+      .flag("-q,--quiet", run.quiet, "no progress of a pull")
       .required("IMAGE", run.image)
       .rest("COMMAND", run.command)
       .stop_at_first_word();
@@ -174,9 +181,29 @@ task<int> run_attached(Context& context, Run run, engine::ContainerSpec spec) {
   co_return *outcome.value == SessionEnd::detached ? 0 : outcome_of(context, session);
 }
 
-task<int> run_container(Context& context, Run run) {
-  if (!run.detach) require_terminal(run.flags.tty, run.flags.interactive);
-  auto spec = spec_of(context, run);
+task<> get_image(Context& context, Run run) {
+  PullOptions options;
+  options.reference = run.image;
+  options.platform = run.platform;
+  auto progress = context.progress(run.quiet);
+  co_await pull_image(context, std::move(options), *progress);
+}
+
+/// Whether it was the image that `error` missed, and it has been pulled now: nothing is asked before it is missed.
+task<bool> got_missing_image(Context& context, Run run, Error error) {
+  if (error.kind() != ErrorKind::not_found || run.pull != "missing") co_return false;
+  auto missed = co_await missing_image(context.client, run.image);
+  if (!missed) co_return false;
+  PullOptions options;
+  options.reference = run.image;
+  options.platform = run.platform;
+  auto progress = context.progress(run.quiet);
+  co_await pull_missing(context, std::move(options), std::move(*missed), *progress);
+  co_return true;
+}
+
+/// `missed`, when it is given, gets the error of something that was not there, instead of a report.
+task<int> run_once(Context& context, Run run, engine::ContainerSpec spec, std::optional<Error>* missed) {
   std::optional<Error> failed;
   std::string id;
   try {
@@ -184,6 +211,10 @@ task<int> run_container(Context& context, Run run) {
     id = co_await create(context.client, spec);
   } catch (const Error& error) {
     failed = error;
+  }
+  if (failed && missed != nullptr && failed->kind() == ErrorKind::not_found) {
+    *missed = failed;
+    co_return kEngineFailed;
   }
   if (failed) co_return report(context, *failed, kEngineFailed);
   try {
@@ -199,9 +230,41 @@ task<int> run_container(Context& context, Run run) {
   co_return 0;
 }
 
-task<int> create_container(Context& context, Run run) {
+task<int> run_container(Context& context, Run run) {
+  parse_pull_policy(run.pull, "--pull");
+  if (!run.detach) require_terminal(run.flags.tty, run.flags.interactive);
   auto spec = spec_of(context, run);
-  auto id = co_await create(context.client, spec);
+  std::optional<Error> failed, missed;
+  bool again = false;
+  int status = 0;
+  try {
+    if (run.pull == "always") co_await get_image(context, run);
+    status = co_await run_once(context, run, spec, &missed);
+    if (missed) again = co_await got_missing_image(context, run, *missed);
+  } catch (const Error& error) {
+    failed = error;
+  }
+  if (failed) co_return report(context, *failed, kEngineFailed);
+  if (again) co_return co_await run_once(context, run, spec, nullptr);
+  co_return missed ? report(context, *missed, kEngineFailed) : status;
+}
+
+task<int> create_container(Context& context, Run run) {
+  parse_pull_policy(run.pull, "--pull");
+  auto spec = spec_of(context, run);
+  if (run.pull == "always") co_await get_image(context, run);
+  std::optional<Error> missed;
+  std::string id;
+  try {
+    id = co_await create(context.client, spec);
+  } catch (const Error& error) {
+    missed = error;
+  }
+  if (missed) {
+    bool got = co_await got_missing_image(context, run, *missed);
+    if (!got) throw *missed;
+    id = co_await create(context.client, spec);
+  }
   context.console.out(id + "\n");
   co_return 0;
 }
@@ -298,7 +361,7 @@ void declare_attach(Options& options, Attach& attach) {
 task<int> attach_container(Context& context, Attach attach) {
   auto id = co_await find_container(context, attach.name);
   auto info = co_await api::fetch<engine::ContainerInfo>(context.client, api::path("containers", id));
-  if (info.state != engine::State::running)
+  if (info.state != engine::State::running && info.state != engine::State::paused)
     throw Error(ErrorKind::conflict, "container '" + info.spec.name + "' is not running",
                 "gantry start " + attach.name);
   bool input = info.spec.open_stdin && !attach.no_stdin;

@@ -7,6 +7,7 @@
 #include "logs.h"
 #include "parse.h"
 #include "project.h"
+#include "pull.h"
 #include "stack_build.h"
 #include "stack_display.h"
 #include "table.h"
@@ -17,9 +18,10 @@ namespace {
 
 struct Up {
   ProjectFlags project;
-  bool detach = false, build = false, no_build = false, force_recreate = false, no_start = false, wait = false;
+  bool detach = false, build = false, no_build = false, force_recreate = false, renew = false, no_start = false,
+       wait = false;
   bool no_wait = false, remove_orphans = false, keep_orphans = false, attach = false, quiet = false;
-  std::string wait_timeout;
+  std::string wait_timeout, pull;
   std::vector<std::string> scale, services;
 };
 
@@ -28,7 +30,9 @@ void declare_up(Options& options, Up& up) {
       .flag("--attach", up.attach, "then follow the logs until Ctrl-C; the stack goes on running")
       .flag("--build", up.build, "build images even when they are there")
       .flag("--no-build", up.no_build, "never build")
+      .value("--pull", "WHEN", up.pull, "always, missing or never, for all images (as the file says, else missing)")
       .flag("--force-recreate", up.force_recreate, "recreate containers that did not change")
+      .flag("-V,--renew-anon-volumes", up.renew, "recreated containers begin with new anonymous volumes")
       .flag("--no-start", up.no_start, "create only")
       .flag("--wait", up.wait, "accepted for habit: waiting is the default")
       .flag("--no-wait", up.no_wait, "do not wait until services are running or healthy")
@@ -64,6 +68,7 @@ void check_up(const Up& up) {
   auto exclude = [](bool a, bool b, std::string_view names) {
     if (a && b) throw Error(ErrorKind::invalid, std::string(names) + " exclude each other");
   };
+  if (!up.pull.empty()) parse_pull_policy(up.pull, "--pull");
   exclude(up.build, up.no_build, "--build and --no-build");
   exclude(up.attach, up.detach, "--attach and --detach");
   exclude(up.wait, up.no_wait, "--wait and --no-wait");
@@ -74,6 +79,7 @@ boost::json::object up_options(const Up& up) {
   boost::json::object options;
   options["services"] = json::to(up.services);
   options["force_recreate"] = up.force_recreate;
+  options["renew_anon_volumes"] = up.renew;
   options["no_start"] = up.no_start;
   options["remove_orphans"] = !up.keep_orphans;
   options["wait"] = !up.no_wait && !up.no_start;
@@ -113,6 +119,7 @@ task<int> up(Context& context, Up flags) {
     auto progress = context.progress(flags.quiet);
     auto mode = flags.build ? BuildMode::always : flags.no_build ? BuildMode::never : BuildMode::missing;
     co_await build_images(context, wanted, mode, *progress);
+    co_await pull_images(context, wanted, flags.pull, *progress);
     result = co_await put_stack(context, stack, flags, *progress);
   }
   if (context.json()) context.print(result);

@@ -55,19 +55,46 @@ task<int> rm(Context& context, Names request) { return for_each_name(context, re
 struct Create {
   std::string name;
   std::vector<std::string> labels;
+  std::vector<std::string> options;
 };
 
 void declare_create(Options& options, Create& create) {
-  options.list("--label", "KEY=VALUE", create.labels, "set a label").optional("NAME", create.name);
+  options.list("--label", "KEY=VALUE", create.labels, "set a label")
+      .list("-o,--opt", "KEY=VALUE", create.options, "type, device and o of what is mounted for it, as for mount(8)")
+      .optional("NAME", create.name);
 }
 
 task<int> create(Context& context, Create request) {
   boost::json::object body;
-  body["name"] = request.name.empty() ? random_hex(64) : request.name;
+  body["name"] = request.name;
+  body["options"] = json::to(parse_pairs(request.options, "--opt"));
   body["labels"] = json::to(parse_pairs(request.labels, "--label"));
   auto volume = co_await api::post_json(context.client, "/v1/volumes", body);
   if (context.json()) context.print(volume);
   if (!context.json()) context.console.out(std::string(volume.at("name").as_string()) + "\n");
+  co_return 0;
+}
+
+struct Prune {
+  bool all = false;
+  std::vector<std::string> labels;
+};
+
+void declare_prune(Options& options, Prune& prune) {
+  options.flag("-a,--all", prune.all, "named ones, too")
+      .list("--label", "KEY=VALUE", prune.labels, "only those with this label");
+}
+
+task<int> prune(Context& context, Prune request) {
+  http::Query query;
+  if (request.all) query.add("all", "true");
+  for (const auto& label : request.labels) query.add("label", label);
+  auto answer = co_await api::post_json(context.client, "/v1/volumes/prune", {}, query);
+  auto pruned = json::from<api::Pruned>(answer);
+  std::string text;
+  for (const auto& name : pruned.removed) text += name + "\n";
+  if (context.json()) context.print(answer);
+  if (!context.json()) context.console.out(text + "reclaimed " + std::to_string(pruned.reclaimed) + " bytes" + "\n");
   co_return 0;
 }
 
@@ -82,6 +109,10 @@ std::vector<Command> volume_commands() {
        {"gantry volume inspect data"},
        prepare<Names, declare_names, inspect>},
       {"volume rm", "Remove volumes and their data", {"gantry volume rm data"}, prepare<Names, declare_names, rm>},
+      {"volume prune",
+       "Remove the volumes no container has",
+       {"gantry volume prune", "gantry volume prune --all   # named ones, too"},
+       prepare<Prune, declare_prune, prune>},
   };
 }
 

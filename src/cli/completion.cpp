@@ -11,6 +11,12 @@
 namespace gantry::cli {
 namespace {
 
+// "manage images", "manage registries"
+std::string managing(const std::string& family) {
+  bool irregular = family.ends_with("y");
+  return "manage " + (irregular ? family.substr(0, family.size() - 1) + "ies" : family + "s");
+}
+
 struct Entry {
   std::string name;
   std::string summary;
@@ -123,7 +129,7 @@ std::string zsh_words(const std::vector<Entry>& all, const std::string& family) 
     bool wanted = family.empty() || (nested && first == family);
     auto word = family.empty() ? first : second;
     if (!wanted || !seen.insert(word).second) continue;
-    auto summary = family.empty() && nested ? "manage " + first + "s" : entry.summary;
+    auto summary = family.empty() && nested ? managing(first) : entry.summary;
     text += " '" + word + ":" + zsh_text(summary) + "'";
   }
   return text;
@@ -183,7 +189,7 @@ std::string fish(const std::vector<Entry>& all) {
     auto [first, second, nested] = cut(entry.name, ' ');
     if (seen.insert(first).second)
       text += "complete -c gantry -f -n __fish_use_subcommand -a " + first + " -d '" +
-              fish_text(nested ? "manage " + first + "s" : entry.summary) + "'\n";
+              fish_text(nested ? managing(first) : entry.summary) + "'\n";
     auto condition = "__fish_seen_subcommand_from " + first;
     if (nested) {
       text += "complete -c gantry -f -n '" + condition + "; and not __fish_seen_subcommand_from " +

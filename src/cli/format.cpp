@@ -70,9 +70,11 @@ std::string status_text(const ContainerInfo& container, Timestamp now) {
       return fmt::format("Exited ({}){}{}", container.exit_code, ended(),
                          container.oom_killed ? " (out of memory)" : "");
     case State::running:
+    case State::paused:
       break;
   }
   auto text = "Up " + about(container.started ? now - *container.started : Duration(0));
+  if (container.state == State::paused) return text + " (Paused)";
   if (container.health == engine::Health::none) return text;
   bool starting = container.health == engine::Health::starting;
   return text + " (" + (starting ? "health: starting" : json::name_of(container.health)) + ")";

@@ -120,7 +120,7 @@ The daemon's socket.
 void declare_global(Options& options, GlobalFlags& flags) {
   options.value("-H,--host", "unix:///PATH", flags.host, "socket of the daemon (GANTRY_HOST, /run/gantry/gantry.sock)")
       .value("--format", "FORMAT", flags.format, "table (default) or json")
-      .value("--progress", "MODE", flags.progress, "auto (default), plain or tty")
+      .value("--progress", "MODE", flags.progress, "auto (default), plain, tty, quiet or rawjson")
       .flag(options.has("-h") ? "--help" : "-h,--help", flags.help, "show this help");
 }
 

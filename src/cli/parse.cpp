@@ -63,24 +63,6 @@ engine::Ulimit parse_ulimit(std::string_view text) {
   return out;
 }
 
-void apply_security_option(std::string_view text, engine::Security& security) {
-  // Docker accepts both "key=value" and the older "key:value".
-  std::string option(text);
-  if (option.find('=') == std::string::npos) std::ranges::replace(option, ':', '=');
-  if (option == "no-new-privileges" || option == "no-new-privileges=true") {
-    security.no_new_privileges = true;
-  } else if (option == "no-new-privileges=false") {
-    security.no_new_privileges = false;
-  } else if (option == "seccomp=unconfined") {
-    security.seccomp = engine::Seccomp::unconfined;
-  } else if (option == "systempaths=unconfined") {
-    security.unmask_paths = true;
-  } else {
-    throw Error(ErrorKind::unsupported, fmt::format("--security-opt '{}': not supported", text),
-                "use no-new-privileges[=true|false], seccomp=unconfined or systempaths=unconfined");
-  }
-}
-
 void apply_log_option(std::string_view text, engine::LogOptions& options) {
   auto [key, value] = parse_pair(text, "--log-opt");
   if (key == "max-size") {
@@ -89,8 +71,7 @@ void apply_log_option(std::string_view text, engine::LogOptions& options) {
     options.max_files = number<int>(value, "--log-opt max-file", "a number");
     if (options.max_files < 1) throw Error(ErrorKind::invalid, "--log-opt max-file: expected at least 1");
   } else {
-    throw Error(ErrorKind::unsupported, fmt::format("--log-opt '{}': not supported", text),
-                "use max-size and max-file");
+    options.options[key] = value;  // the daemon knows what its drivers have
   }
 }
 

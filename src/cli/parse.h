@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,9 +29,23 @@ engine::Mount parse_tmpfs(std::string_view text);
 engine::RestartPolicy parse_restart(std::string_view text);
 /// "nofile=1024", "nofile=1024:2048"; -1 is unlimited.
 engine::Ulimit parse_ulimit(std::string_view text);
-/// "--security-opt": no-new-privileges[:true|false], seccomp=unconfined, systempaths=unconfined.
-void apply_security_option(std::string_view text, engine::Security& security);
-/// "--log-opt": max-size=10m, max-file=3.
+using ReadFile = std::function<std::string(const std::filesystem::path&)>;
+/// "--security-opt": no-new-privileges[:true|false], seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL,
+/// systempaths=unconfined.
+void apply_security_option(std::string_view text, engine::Security& security, const ReadFile& read_file);
+/// "--pid" and its like: "host", "private", "container:NAME"; for --ipc also "shareable" and "none".
+engine::Namespace parse_namespace(std::string_view text, std::string_view option);
+/// "--device": "/dev/fuse", "/dev/sda:/dev/disk:r".
+engine::Device parse_device(std::string_view text);
+/// Whether a text for --device is the name of a CDI device, "vendor.com/class=name".
+bool is_cdi_name(std::string_view text);
+/// "--device-read-bps" and its like: "/dev/sda:1m".
+engine::DeviceLimit parse_device_limit(std::string_view text, std::string_view option);
+/// "--link": "db:database".
+engine::Link parse_link(std::string_view text);
+/// "--volumes-from": "db:ro".
+engine::VolumesFrom parse_volumes_from(std::string_view text);
+/// "--log-opt": max-size=10m, max-file=3, and what the log driver has.
 void apply_log_option(std::string_view text, engine::LogOptions& options);
 /// "--userns": "host" or "private".
 engine::UserNamespace parse_user_namespace(std::string_view text);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <optional>
 
 #include "gantry/base/error.h"
 #include "gantry/base/ids.h"
@@ -40,14 +41,26 @@ std::uint32_t parse_mode(std::string_view text, std::string_view option) {
   return mode;
 }
 
+std::optional<engine::Propagation> find_propagation(std::string_view name) {
+  using enum engine::Propagation;
+  constexpr std::pair<std::string_view, engine::Propagation> kNames[]{{"rprivate", rprivate}, {"private", private_},
+                                                                      {"rshared", rshared},   {"shared", shared},
+                                                                      {"rslave", rslave},     {"slave", slave}};
+  for (const auto& [known, propagation] : kNames)
+    if (known == name) return propagation;
+  return std::nullopt;
+}
+
 void apply_volume_options(std::string_view options, std::string_view text, Mount& mount) {
   for (const auto& option : split(options, ',')) {
     if (option == "ro") {
       mount.read_only = true;
     } else if (option == "nocopy") {
       mount.no_copy = true;
+    } else if (auto propagation = find_propagation(option)) {
+      mount.propagation = *propagation;
     } else if (option != "rw" && option != "z" && option != "Z") {  // z, Z: SELinux labels, nothing to do on Debian
-      refuse("-v", text, fmt::format("unknown option '{}' (ro, rw, nocopy)", option));
+      refuse("-v", text, fmt::format("unknown option '{}' (ro, rw, nocopy, rslave, rshared and their like)", option));
     }
   }
 }
@@ -90,11 +103,46 @@ void set_mode(Mount& mount, const std::string& value, const std::filesystem::pat
   mount.tmpfs_mode = parse_mode(value, "--mount tmpfs-mode");
 }
 
+void set_propagation(Mount& mount, const std::string& value, const std::filesystem::path&) {
+  auto propagation = find_propagation(value);
+  if (!propagation) refuse("--mount", "bind-propagation=" + value, "expected rprivate, rslave, rshared or their like");
+  mount.propagation = *propagation;
+}
+void set_recursive(Mount& mount, const std::string& value, const std::filesystem::path&) {
+  // As docker has it: how far "readonly" reaches is said here, too.
+  if (value == "disabled") mount.recursive = false;
+  if (value == "writable") mount.read_only_recursive = false;
+  if (value != "disabled" && value != "writable" && value != "enabled" && value != "readonly")
+    refuse("--mount", "bind-recursive=" + value, "expected enabled, disabled, writable or readonly");
+}
+void set_subpath(Mount& mount, const std::string& value, const std::filesystem::path&) { mount.subpath = value; }
+void set_label(Mount& mount, const std::string& value, const std::filesystem::path&) {
+  auto [key, text, found] = cut(value, '=');
+  mount.volume_labels.insert_or_assign(key, text);
+}
+void set_create(Mount& mount, const std::string& value, const std::filesystem::path&) {
+  mount.create_source = is_true(value);
+}
+void ignore_value(Mount&, const std::string&, const std::filesystem::path&) {}  // means nothing on Linux
+
 constexpr MountKeyRow kMountKeys[]{
-    {"type", set_type},          {"source", set_source},      {"src", set_source},
-    {"target", set_target},      {"destination", set_target}, {"dst", set_target},
-    {"readonly", set_read_only}, {"ro", set_read_only},       {"volume-nocopy", set_no_copy},
-    {"tmpfs-size", set_size},    {"tmpfs-mode", set_mode},
+    {"type", set_type},
+    {"source", set_source},
+    {"src", set_source},
+    {"target", set_target},
+    {"destination", set_target},
+    {"dst", set_target},
+    {"readonly", set_read_only},
+    {"ro", set_read_only},
+    {"volume-nocopy", set_no_copy},
+    {"tmpfs-size", set_size},
+    {"tmpfs-mode", set_mode},
+    {"bind-propagation", set_propagation},
+    {"bind-recursive", set_recursive},
+    {"bind-create-src", set_create},
+    {"volume-subpath", set_subpath},
+    {"volume-label", set_label},
+    {"consistency", ignore_value},
 };
 
 const MountKeyRow& mount_key(const std::string& name, std::string_view text) {
@@ -166,7 +214,7 @@ Mount parse_tmpfs(std::string_view text) {
       } else if (key == "ro") {
         mount.read_only = true;
       } else if (key != "rw") {
-        refuse("--tmpfs", text, fmt::format("unknown option '{}' (size, mode, ro)", key));
+        mount.options.push_back(option);  // the engine knows which there are
       }
     }
   }

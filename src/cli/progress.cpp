@@ -64,11 +64,13 @@ class PlainProgress : public Progress {
     auto quiet = item;
     quiet.current = quiet.total = 0;  // amounts change all the time; a plain log says what changed
     write_stream(STDERR_FILENO, plain_line(quiet) + "\n");
+    last_ = item.id;
   }
 
   void output(const std::string& id, std::string_view text) override {
     auto& pending = pending_[id];
     pending += text;
+    if (pending.find('\n') != std::string::npos) head(id);
     for (std::size_t end; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1))
       write_stream(STDERR_FILENO, "  | " + pending.substr(0, end) + "\n");
   }
@@ -88,8 +90,35 @@ class PlainProgress : public Progress {
   }
 
  private:
+  // Of several that are under way, whose output follows.
+  void head(const std::string& id) {
+    bool known = shown_.contains(id);
+    if (known && last_ != id) write_stream(STDERR_FILENO, one_line(id) + ":\n");
+    last_ = id;
+  }
+
+  std::string last_;
   std::map<std::string, std::string> shown_;
   std::map<std::string, std::string> pending_;
+};
+
+/// A line of JSON for each change, for programs.
+class JsonProgress : public Progress {
+ public:
+  void update(const ProgressItem& item) override {
+    constexpr std::array kMarks{"active", "done", "failed"};
+    say({{"id", item.id},
+         {"status", item.status},
+         {"detail", item.detail},
+         {"current", item.current},
+         {"total", item.total},
+         {"state", kMarks[static_cast<std::size_t>(item.mark)]}});
+  }
+  void output(const std::string& id, std::string_view text) override { say({{"id", id}, {"output", text}}); }
+  void finish() override {}
+
+ private:
+  static void say(const boost::json::object& line) { write_stream(STDERR_FILENO, boost::json::serialize(line) + "\n"); }
 };
 
 class TerminalProgress : public Progress {
@@ -194,10 +223,14 @@ ProgressMode parse_progress_mode(std::string_view text) {
   if (text == "auto") return ProgressMode::automatic;
   if (text == "plain") return ProgressMode::plain;
   if (text == "tty") return ProgressMode::terminal;
-  throw Error(ErrorKind::invalid, fmt::format("--progress '{}': expected auto, plain or tty", text));
+  if (text == "quiet") return ProgressMode::quiet;
+  if (text == "rawjson") return ProgressMode::json;
+  throw Error(ErrorKind::invalid, fmt::format("--progress '{}': expected auto, plain, tty, quiet or rawjson", text));
 }
 
 std::unique_ptr<Progress> make_progress(ProgressMode mode, bool colours) {
+  if (mode == ProgressMode::quiet) return std::make_unique<NoProgress>();
+  if (mode == ProgressMode::json) return std::make_unique<JsonProgress>();
   const char* term = std::getenv("TERM");
   bool capable = is_terminal(STDERR_FILENO) && term != nullptr && std::string_view(term) != "dumb";
   if (mode == ProgressMode::terminal || (mode == ProgressMode::automatic && capable))

@@ -40,8 +40,8 @@ class NoProgress : public Progress {
   void finish() override {}
 };
 
-enum class ProgressMode { automatic, plain, terminal };
-/// Throws Error (invalid) for anything but auto, plain, tty.
+enum class ProgressMode { automatic, plain, terminal, quiet, json };
+/// Throws Error (invalid) for anything but auto, plain, tty, quiet, rawjson.
 ProgressMode parse_progress_mode(std::string_view text);
 std::unique_ptr<Progress> make_progress(ProgressMode mode, bool colours);
 

@@ -2,20 +2,11 @@
 
 #include <set>
 
-#include "api.h"
+#include "build_cache.h"
+#include "pull.h"
 
 namespace gantry::cli {
 namespace {
-
-task<bool> image_exists(const http::Client& client, std::string reference) {
-  try {
-    co_await api::get(client, api::path("images", reference));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found) throw;
-    co_return false;
-  }
-  co_return true;
-}
 
 task<bool> wants_build(const http::Client& client, const compose::Service& service, BuildMode mode) {
   if (mode == BuildMode::always) co_return true;
@@ -25,6 +16,29 @@ task<bool> wants_build(const http::Client& client, const compose::Service& servi
     throw Error(ErrorKind::not_found, "image " + service.image + " of service " + service.name + " is not there",
                 "leave out --no-build");
   co_return false;
+}
+
+task<> build_service(Context& context, compose::Build build, BuildOptions options, Progress& progress,
+                     std::string name) {
+  auto grants = build_grants(context, build);
+  std::vector<std::string> unneeded;
+  for (const auto& text : build.cache_from) {
+    auto cache = parse_build_cache(text, "cache_from");
+    unneeded.push_back(co_await use_cache(context, cache, &options));
+  }
+  std::optional<BuildCache> to;
+  if (!build.cache_to.empty()) to = parse_build_cache(build.cache_to.front(), "cache_to");
+  if (to && to->kind == BuildCache::Kind::inline_) options.cache_inline = true;
+  if (to && to->kind != BuildCache::Kind::inline_) options.cache_to = cache_name(*to);
+  auto left = options.cache_to;
+  options.source = git_facts(build.context);
+  BuildContext from;
+  from.directory = build.context;
+  co_await run_build(context, std::move(from), std::move(options), std::move(grants), progress, std::move(name));
+  if (!left.empty()) co_await keep_cache(context, *to, left, progress);
+  if (!left.empty() && to->kind == BuildCache::Kind::local) unneeded.push_back(left);
+  for (const auto& image : unneeded)
+    if (!image.empty()) co_await drop_image(context, image);
 }
 
 }  // namespace
@@ -38,8 +52,21 @@ BuildOptions build_options(const compose::Service& service) {
   options.arguments = build.args;
   options.labels = build.labels;
   options.no_cache = build.no_cache;
+  options.pull = build.pull;
+  options.no_cache_filter = build.no_cache_filter;
+  options.network = build.network.value_or("");
+  options.limits.shm_size = build.shm_size;
+  if (!build.platforms.empty()) options.platform = build.platforms.front();
   options.dockerfile_text = build.dockerfile_inline;
   return options;
+}
+
+BuildGrants build_grants(const Context& context, const compose::Build& build) {
+  BuildGrants grants;
+  for (const auto& [id, file] : build.secrets)
+    add_secret(grants, "id=" + id + ",src=" + file, context.environment, context.directory);
+  for (const auto& text : build.ssh) add_agent(grants, text, context.environment, context.directory);
+  return grants;
 }
 
 task<> build_images(Context& context, compose::Stack stack, BuildMode mode, Progress& progress) {
@@ -52,7 +79,7 @@ task<> build_images(Context& context, compose::Stack stack, BuildMode mode, Prog
     auto options = build_options(service);
     try {
       if (!options.dockerfile_text) locate_dockerfile(options, service.build->context, service.build->dockerfile);
-      co_await build_directory(context, service.build->context, std::move(options), progress, name);
+      co_await build_service(context, *service.build, std::move(options), progress, name);
     } catch (Error& error) {
       throw error.within("building " + name);
     }

@@ -13,5 +13,7 @@ enum class BuildMode { missing, always, never };
 task<> build_images(Context& context, compose::Stack stack, BuildMode mode, Progress& progress);
 /// What the compose file says about a build, as the API takes it. `image` is the first tag.
 BuildOptions build_options(const compose::Service& service);
+/// What it lends to it.
+BuildGrants build_grants(const Context& context, const compose::Build& build);
 
 }  // namespace gantry::cli

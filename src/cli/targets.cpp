@@ -86,7 +86,8 @@ task<std::vector<ContainerInfo>> find_containers(const Context& context, std::st
 task<std::string> find_container(const Context& context, std::string word) {
   auto found = co_await find_containers(context, word);
   for (const auto& container : found)
-    if (container.state == engine::State::running) co_return container.id.str();
+    if (container.state == engine::State::running || container.state == engine::State::paused)
+      co_return container.id.str();
   co_return found.front().id.str();
 }
 

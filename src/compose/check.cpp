@@ -59,6 +59,18 @@ void check_references(const Stack& stack, const Service& service, std::vector<Pr
       out.push_back({fmt::format("{}.depends_on.{}", path, target),
                      fmt::format("there is no service '{}'{}", target, did_you_mean(target, keys_of(stack.services)))});
   }
+  auto in_stack = [&](const char* key, const std::string& name) {
+    if (!stack.services.contains(name))
+      out.push_back({fmt::format("{}.{}", path, key),
+                     fmt::format("there is no service '{}'{}", name, did_you_mean(name, keys_of(stack.services)))});
+  };
+  const auto& sharing = service.sharing;
+  for (const auto* share : {&sharing.network, &sharing.pid, &sharing.ipc, &sharing.uts, &sharing.cgroup})
+    if (share->mode == ShareMode::service) in_stack("sharing", share->name);
+  for (const auto& link : service.links)
+    if (link.in_stack) in_stack("links", link.name);
+  for (const auto& from : service.volumes_from)
+    if (from.in_stack) in_stack("volumes_from", from.name);
   for (const auto& [network, attachment] : service.networks) {
     if (!stack.networks.contains(network))
       out.push_back({fmt::format("{}.networks.{}", path, network),

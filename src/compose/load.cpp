@@ -31,10 +31,10 @@ constexpr Key<Stack> kKeys[] = {
     {"services", read_services},
     {"networks", read_stack_networks},
     {"volumes", read_stack_volumes},
-    {"configs"},
+    {"configs", read_file_definitions},
     {"include"},
     {"models"},
-    {"secrets"},
+    {"secrets", read_file_definitions},
 };
 
 /// One run of `load`: the steps in order, and what they share.
@@ -121,6 +121,7 @@ class Loading {
     Stack stack{.name = reader_.stack_name, .working_directory = project_.directory};
     // With no file readable, the rest could only repeat what the parser said.
     if (trees_.size() < project_.files.size()) findings_.throw_if_any();
+    reader_.root = &root_;
     read_keys<Stack>(Value(root_, {}, reader_), kKeys, stack);
     if (root_.find("services") == nullptr) findings_.invalid(root_.place, "services: the key is missing");
     return stack;

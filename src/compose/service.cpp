@@ -43,6 +43,11 @@ void read_platform(const Value& value, ServiceDraft&) {
         fmt::format("Gantry does not support other platforms than the host's yet, this is '{}'", *platform));
 }
 
+void read_cpu_quota(const Value& value, ServiceDraft& draft) {
+  std::int32_t microseconds = 0;
+  if (value.read(microseconds)) draft.service.limits.cpu_quota = microseconds;
+}
+
 void read_pull_policy(const Value& value, ServiceDraft& draft) {
   static const std::map<std::string_view, PullPolicy> kPolicies{{"missing", PullPolicy::missing},
                                                                 {"if_not_present", PullPolicy::missing},
@@ -123,42 +128,42 @@ constexpr Key<ServiceDraft> kKeys[] = {
     {"volumes", [](const Value& value,
                    ServiceDraft& draft) { read_mounts(value, draft.model_path + ".mounts", draft.service.mounts); }},
     {"working_dir", into<kService, &Service::working_dir>},
-    {"blkio_config"},
-    {"cgroup"},
+    {"blkio_config", read_block_io},
+    {"cgroup", read_cgroup},
     {"cgroup_parent"},
-    {"configs"},
+    {"configs", read_configs},
     {"cpu_count"},
     {"cpu_percent"},
-    {"cpu_period"},
-    {"cpu_quota"},
+    {"cpu_period", into<kService, kLimits, &Limits::cpu_period>},
+    {"cpu_quota", read_cpu_quota},
     {"cpu_rt_period"},
     {"cpu_rt_runtime"},
     {"credential_spec"},
     {"develop"},
-    {"device_cgroup_rules"},
-    {"devices"},
-    {"external_links"},
+    {"device_cgroup_rules", into<kService, &Service::device_rules>},
+    {"devices", read_devices},
+    {"external_links", read_external_links},
     {"gpus"},
-    {"ipc"},
+    {"ipc", read_ipc},
     {"isolation"},
     {"label_file"},
-    {"links"},
-    {"mac_address"},
-    {"mem_swappiness"},
+    {"links", read_links},
+    {"mac_address", into<&ServiceDraft::mac_address>},
+    {"mem_swappiness", into<kService, kLimits, &Limits::memory_swappiness>},
     {"models"},
-    {"oom_kill_disable"},
-    {"oom_score_adj"},
-    {"pid"},
+    {"oom_kill_disable", into<kService, kLimits, &Limits::oom_kill_disable>},
+    {"oom_score_adj", into<kService, kLimits, &Limits::oom_score_adj>},
+    {"pid", read_pid},
     {"post_start"},
     {"pre_stop"},
     {"provider"},
     {"pull_refresh_after"},
     {"runtime"},
-    {"secrets"},
+    {"secrets", read_secrets},
     {"storage_opt"},
     {"use_api_socket"},
-    {"uts"},
-    {"volumes_from"},
+    {"uts", read_uts},
+    {"volumes_from", read_volumes_from},
 };
 
 /// Two keys may say the same thing; they must not say different things.
@@ -202,6 +207,11 @@ void settle_networks(const Value& value, ServiceDraft& draft) {
   bool is_attached = draft.service.network_mode == NetworkMode::networks;
   if (is_attached && draft.service.networks.empty()) draft.service.networks["default"] = {};
   if (!is_attached) draft.service.networks.clear();
+  if (!draft.mac_address) return;
+  auto where = value.find("mac_address").value_or(value);
+  if (draft.service.networks.size() != 1)
+    return where.invalid("needs exactly one network; with several, give each its own 'mac_address'");
+  draft.service.networks.begin()->second.mac_address = draft.mac_address;
 }
 
 void append_tmpfs(const Value& value, ServiceDraft& draft) {

@@ -24,6 +24,7 @@ struct ServiceDraft {
   std::optional<RestartPolicy> deploy_restart;
   std::optional<std::string> network_mode;
   bool networks_given = false;
+  std::optional<std::string> mac_address;  ///< on the only network
 };
 
 /// Reads one service of the stack; the result is complete but for what `check` finds in the whole stack.
@@ -38,6 +39,15 @@ void read_healthcheck(const Value& value, ServiceDraft& draft);
 void read_env_files(const Value& value, ServiceDraft& draft);
 void read_networks(const Value& value, ServiceDraft& draft);
 void read_network_mode(const Value& value, ServiceDraft& draft);
+void read_pid(const Value& value, ServiceDraft& draft);
+void read_ipc(const Value& value, ServiceDraft& draft);
+void read_uts(const Value& value, ServiceDraft& draft);
+void read_cgroup(const Value& value, ServiceDraft& draft);
+void read_links(const Value& value, ServiceDraft& draft);
+void read_external_links(const Value& value, ServiceDraft& draft);
+void read_volumes_from(const Value& value, ServiceDraft& draft);
+void read_devices(const Value& value, ServiceDraft& draft);
+void read_block_io(const Value& value, ServiceDraft& draft);
 void read_extra_hosts(const Value& value, ServiceDraft& draft);
 void read_depends_on(const Value& value, ServiceDraft& draft);
 void read_restart(const Value& value, ServiceDraft& draft);
@@ -48,6 +58,12 @@ void read_ulimits(const Value& value, ServiceDraft& draft);
 void read_logging(const Value& value, ServiceDraft& draft);
 void read_memswap_limit(const Value& value, ServiceDraft& draft);
 void read_pids(const Value& value, Limits& limits);
+/// Id and absolute file of each secret that a build names.
+void read_build_secrets(const Value& value, StringMap& out);
+void read_secrets(const Value& value, ServiceDraft& draft);
+void read_configs(const Value& value, ServiceDraft& draft);
+/// The top-level sections of these two: services find there what they name.
+void read_file_definitions(const Value& value, Stack& stack);
 /// Environment files and `environment` together, in the order of precedence.
 void resolve_environment(const Value& value, ServiceDraft& draft);
 

@@ -11,6 +11,19 @@ struct BuildDraft {
   OptionalStringMap args;
 };
 
+// A list of "default" and "id=socket", or a mapping.
+void read_ssh(const Value& value, BuildDraft& out) {
+  if (!value.node().is_mapping()) return void(value.read(out.build.ssh));
+  OptionalStringMap sockets;
+  if (!value.read(sockets)) return;
+  for (const auto& [id, socket] : sockets) out.build.ssh.push_back(socket ? id + "=" + *socket : id);
+}
+
+void read_platforms(const Value& value, BuildDraft& out) {
+  if (value.read(out.build.platforms) && out.build.platforms.size() > 1)
+    value.unsupported("Gantry builds an image for one platform at a time");
+}
+
 constexpr Key<BuildDraft> kKeys[] = {
     {"context", into<&BuildDraft::context>},
     {"dockerfile", into<&BuildDraft::dockerfile>},
@@ -21,21 +34,21 @@ constexpr Key<BuildDraft> kKeys[] = {
     {"tags", into<&BuildDraft::build, &Build::tags>},
     {"no_cache", into<&BuildDraft::build, &Build::no_cache>},
     {"pull", into<&BuildDraft::build, &Build::pull>},
+    {"secrets", [](const Value& value, BuildDraft& out) { read_build_secrets(value, out.build.secrets); }},
+    {"ssh", read_ssh},
+    {"cache_from", into<&BuildDraft::build, &Build::cache_from>},
+    {"cache_to", into<&BuildDraft::build, &Build::cache_to>},
+    {"no_cache_filter", into<&BuildDraft::build, &Build::no_cache_filter>},
+    {"platforms", read_platforms},
+    {"network", into<&BuildDraft::build, &Build::network>},
+    {"shm_size", [](const Value& value, BuildDraft& out) { value.read_bytes(out.build.shm_size.emplace()); }},
+    {"provenance", no_effect<BuildDraft>},
     {"additional_contexts"},
-    {"cache_from"},
-    {"cache_to"},
     {"entitlements"},
     {"extra_hosts"},
     {"isolation"},
-    {"network"},
-    {"no_cache_filter"},
-    {"platforms"},
     {"privileged"},
-    {"provenance"},
     {"sbom"},
-    {"secrets"},
-    {"shm_size"},
-    {"ssh"},
     {"ulimits"},
 };
 

@@ -18,7 +18,7 @@ constexpr Key<AttachmentDraft> kAttachmentKeys[] = {
     {"driver_opts"},
     {"interface_name"},
     {"link_local_ips"},
-    {"mac_address"},
+    {"mac_address", into<&AttachmentDraft::attachment, &Attachment::mac_address>},
 };
 
 constexpr Key<Dependency> kDependencyKeys[] = {
@@ -89,21 +89,6 @@ void read_depends_on(const Value& value, ServiceDraft& draft) {
     inner.writes(fmt::format("{}.depends_on.{}", draft.model_path, name));
     draft.service.depends_on[name] = dependency;
   });
-}
-
-void read_network_mode(const Value& value, ServiceDraft& draft) {
-  auto mode = value.string();
-  if (!mode) return;
-  draft.network_mode = *mode;
-  if (*mode == "none") {
-    draft.service.network_mode = NetworkMode::none;
-  } else if (*mode == "host") {
-    draft.service.network_mode = NetworkMode::host;
-  } else if (*mode == "bridge" || mode->starts_with("service:") || mode->starts_with("container:")) {
-    value.unsupported(fmt::format("Gantry does not support the network mode '{}' yet", *mode));
-  } else {
-    value.invalid(fmt::format("unknown network mode '{}': expected none or host", *mode));
-  }
 }
 
 void read_extra_hosts(const Value& value, ServiceDraft& draft) {

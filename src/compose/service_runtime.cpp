@@ -40,14 +40,25 @@ void apply_security_option(const Value& value, const std::string& text, Security
       return value.invalid(fmt::format("'{}' is neither true nor false", setting));
     security.no_new_privileges = setting == "true";
   } else if (name == "seccomp") {
-    if (setting != "unconfined") return value.unsupported("Gantry supports only seccomp:unconfined yet");
-    security.seccomp_unconfined = true;
-  } else if (name == "apparmor" || name == "label" || name == "systempaths" || name == "credentialspec" ||
-             name == "writable-cgroups") {
+    if (setting == "unconfined") {
+      security.seccomp_unconfined = true;
+    } else if (auto profile = value.reader().options.read_file(value.resolve(setting))) {
+      security.seccomp_profile = *profile;
+    } else {
+      value.invalid(fmt::format("the profile {} cannot be read", value.resolve(setting).string()));
+    }
+  } else if (name == "apparmor") {
+    security.apparmor = setting;
+  } else if (name == "label") {
+    security.labels.push_back(setting);
+  } else if (name == "systempaths" && setting == "unconfined") {
+    security.unmask_paths = true;
+  } else if (name == "systempaths" || name == "credentialspec" || name == "writable-cgroups") {
     value.unsupported(fmt::format("Gantry does not support the security option '{}' yet", name));
   } else {
-    value.invalid(fmt::format("unknown security option '{}'{}", name,
-                              did_you_mean(name, {"no-new-privileges", "seccomp", "apparmor"})));
+    value.invalid(
+        fmt::format("unknown security option '{}'{}", name,
+                    did_you_mean(name, {"no-new-privileges", "seccomp", "apparmor", "label", "systempaths"})));
   }
 }
 
@@ -68,7 +79,27 @@ constexpr Key<Ulimit> kUlimitKeys[] = {
 struct LogOptions {
   std::optional<std::uint64_t> max_size;
   std::optional<std::uint32_t> max_files;
+  std::map<std::string, std::string> own;
 };
+
+// Which driver has which is the engine's to say.
+constexpr const char* kDriverOptions[] = {"labels",
+                                          "env",
+                                          "tag",
+                                          "syslog-address",
+                                          "syslog-facility",
+                                          "syslog-format",
+                                          "gelf-address",
+                                          "gelf-compression-type",
+                                          "fluentd-address",
+                                          "fluentd-async",
+                                          "fluentd-async-connect",
+                                          "fluentd-sub-second-precision"};
+
+template <std::size_t Which>
+void option(const Value& value, LogOptions& options) {
+  if (auto text = value.string()) options.own[kDriverOptions[Which]] = *text;
+}
 
 constexpr Key<LogOptions> kLogOptionKeys[] = {
     {"max-size",
@@ -78,13 +109,22 @@ constexpr Key<LogOptions> kLogOptionKeys[] = {
      }},
     {"max-file", into<&LogOptions::max_files>},
     {"compress"},
-    {"labels"},
     {"labels-regex"},
-    {"env"},
     {"env-regex"},
-    {"tag"},
     {"mode"},
     {"max-buffer-size"},
+    {"labels", option<0>},
+    {"env", option<1>},
+    {"tag", option<2>},
+    {"syslog-address", option<3>},
+    {"syslog-facility", option<4>},
+    {"syslog-format", option<5>},
+    {"gelf-address", option<6>},
+    {"gelf-compression-type", option<7>},
+    {"fluentd-address", option<8>},
+    {"fluentd-async", option<9>},
+    {"fluentd-async-connect", option<10>},
+    {"fluentd-sub-second-precision", option<11>},
 };
 
 struct LoggingDraft {
@@ -143,17 +183,18 @@ void read_ulimits(const Value& value, ServiceDraft& draft) {
 void read_logging(const Value& value, ServiceDraft& draft) {
   LoggingDraft inner;
   if (!read_keys<LoggingDraft>(value, kLoggingKeys, inner)) return;
-  if (inner.driver != "local" && inner.driver != "json-file") {
-    static const std::vector<std::string> kOthers{"none",    "syslog", "journald", "gelf",    "fluentd",
-                                                  "awslogs", "splunk", "etwlogs",  "gcplogs", "loki"};
+  static const std::vector<std::string> kDrivers{"local", "json-file", "none", "syslog", "gelf", "fluentd"};
+  if (std::ranges::find(kDrivers, inner.driver) == kDrivers.end()) {
+    static const std::vector<std::string> kOthers{"journald", "awslogs", "splunk", "etwlogs", "gcplogs", "loki"};
     auto where = value.find("driver").value_or(value);
     if (std::ranges::find(kOthers, inner.driver) != kOthers.end())
-      return where.unsupported(fmt::format("Gantry does not support the log driver '{}' yet", inner.driver));
-    return where.invalid(fmt::format("unknown log driver '{}': expected local or json-file", inner.driver));
+      return where.unsupported(fmt::format("Gantry does not support the log driver '{}'", inner.driver));
+    return where.invalid(
+        fmt::format("unknown log driver '{}': expected json-file, local, none, syslog, gelf or fluentd", inner.driver));
   }
   LogOptions options;
   if (inner.options) read_keys<LogOptions>(*inner.options, kLogOptionKeys, options);
-  draft.service.logging = Logging{inner.driver, options.max_size, options.max_files};
+  draft.service.logging = Logging{inner.driver, options.max_size, options.max_files, options.own};
 }
 
 void read_memswap_limit(const Value& value, ServiceDraft& draft) {

@@ -31,7 +31,8 @@ struct Reader {
   const LoadOptions& options;
   const Lookup& lookup;  ///< the client's environment, for variables without a value
   std::string stack_name = {};
-  std::size_t ports = 0;                        ///< how many were read, for their bound
+  const Node* root = nullptr;  ///< of the file that all files together make, once they have been combined
+  std::size_t ports = 0;       ///< how many were read, for their bound
   std::map<std::string, Written> written = {};  ///< by path in the model: "services.web.mounts[0]"
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr unsigned kDirectoryMode = 0700;
 constexpr unsigned kBlobMode = 0600;
+constexpr std::size_t kPiece = 256u << 10;
 
 fs::path blobs(const fs::path& root) { return root / "sha256"; }
 fs::path ingest(const fs::path& root) { return root / "ingest"; }
@@ -64,6 +65,25 @@ oci::Digest ContentStore::write(std::string_view data) {
   return pieces.commit(digest);
 }
 
+bool ContentStore::verify(const oci::Digest& digest) const {
+  Fd fd = open(digest);
+  oci::Hasher hasher;
+  std::string buffer(kPiece, '\0');
+  for (;;) {
+    ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    if (n == 0) return hasher.finish() == digest;
+    hasher.update({buffer.data(), static_cast<std::size_t>(n)});
+  }
+}
+
+void ContentStore::replace(const oci::Digest& digest, std::string_view data) {
+  Writer pieces = writer();
+  pieces.append(data);
+  pieces.commit(digest);
+}
+
 struct ContentStore::Writer::Impl {
   Impl(fs::path store_root, fs::path file)
       : root(std::move(store_root)),
@@ -104,6 +124,11 @@ oci::Digest ContentStore::Writer::commit(const std::optional<oci::Digest>& expec
 
 ContentStore::Writer ContentStore::writer() {
   return Writer(std::make_unique<Writer::Impl>(root_, ingest(root_) / random_hex(16)));
+}
+
+void ContentStore::adopt(const fs::path& file, const oci::Digest& digest) {
+  if (::rename(file.c_str(), blob(root_, digest).c_str()) < 0) throw_errno("publish blob " + digest.str());
+  sync_directory(blobs(root_));
 }
 
 void ContentStore::remove(const oci::Digest& digest) {

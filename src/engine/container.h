@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct Container {
   Notifier changed;                       ///< after each commit, each exit, and when it is gone
   Notifier log_changed;                   ///< the same, and when its log grows
   RunPtr run;                             ///< set from the program's start until its ending is recorded
+  std::set<std::string> held_volumes;     ///< from the first step of a start to the end of the run
   bool attachable = false;                ///< the runtime has it
   std::uint64_t endings = 0;              ///< runs ended and starts failed, for `wait`
   std::uint64_t back_off_ticket = 0;      ///< the back-off in progress; another number calls it off
@@ -45,6 +47,7 @@ struct Container {
   std::vector<runtime::Mark> shim_trace;  ///< and what the shim did of it
   bool stored = true;                     ///< false: its row is written with its first start
   bool gone = false;
+  bool forwarding = false;  ///< its log is being sent on
   std::vector<std::shared_ptr<PendingAttach>> attaching;
   std::optional<TerminalSize> terminal;
   std::optional<oci::UserIds> user;

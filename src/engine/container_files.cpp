@@ -1,7 +1,11 @@
 #include "container_files.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "gantry/base/files.h"
 #include "plan.h"
+#include "sharing.h"
 
 namespace gantry::engine {
 namespace {
@@ -15,27 +19,83 @@ std::string extra_host_line(const std::string& entry, const std::vector<NetworkA
   return address + "\t" + entry.substr(0, colon) + "\n";
 }
 
+// With the host's network come the host's names.
+std::string host_hosts_text(const ContainerInfo& info) {
+  auto out = read_file_if_exists("/etc/hosts").value_or("");
+  if (!out.empty() && !out.ends_with('\n')) out += '\n';
+  for (const auto& entry : info.spec.extra_hosts) out += extra_host_line(entry, {});
+  return out;
+}
+
+std::string words_line(const char* keyword, const std::vector<std::string>& words) {
+  std::string out = keyword;
+  for (const auto& word : words) out += " " + word;
+  return out + "\n";
+}
+
+// With the domain, where there is one, before the name alone.
+std::string own_names(const ContainerInfo& info) {
+  auto name = hostname_of(info);
+  return "\t" + (info.spec.domain_name.empty() ? name : name + "." + info.spec.domain_name + " " + name);
+}
+
+std::vector<std::string> own_lines(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses) {
+  auto name = own_names(info);
+  if (addresses.empty()) return {"127.0.1.1" + name};
+  std::vector<std::string> out;
+  for (const auto& address : addresses) {
+    out.push_back(address.ipv4 + name);
+    if (!address.ipv6.empty()) out.push_back(address.ipv6 + name);
+  }
+  return out;
+}
+
 }  // namespace
 
-std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses) {
+std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses,
+                       const std::string& linked) {
   std::string out =
       "127.0.0.1\tlocalhost\n"
       "::1\tlocalhost ip6-localhost ip6-loopback\n"
       "ff02::1\tip6-allnodes\n"
       "ff02::2\tip6-allrouters\n";
   for (const auto& entry : info.spec.extra_hosts) out += extra_host_line(entry, addresses);
-  auto hostname = hostname_of(info);
-  if (addresses.empty()) return out + "127.0.1.1\t" + hostname + "\n";
-  for (const auto& address : addresses) {
-    out += address.ipv4 + "\t" + hostname + "\n";
-    if (!address.ipv6.empty()) out += address.ipv6 + "\t" + hostname + "\n";
-  }
+  out += linked;
+  for (const auto& line : own_lines(info, addresses)) out += line + "\n";
   return out;
 }
 
-std::string resolv_text(const std::vector<std::string>& servers) {
+std::string hosts_changed(const std::string& text, const ContainerInfo& info,
+                          const std::vector<NetworkAddress>& addresses) {
+  auto wanted = own_lines(info, addresses);
+  std::vector<std::string> kept;
+  for (const auto& entry : info.spec.extra_hosts) kept.push_back(extra_host_line(entry, addresses));
   std::string out;
-  for (const auto& server : servers) out += "nameserver " + server + "\n";
+  for (std::size_t at = 0; at < text.size();) {
+    auto end = std::min(text.find('\n', at), text.size());
+    auto line = text.substr(at, end - at);
+    at = end + 1;
+    bool own = line.ends_with(own_names(info)) && std::find(kept.begin(), kept.end(), line + "\n") == kept.end();
+    if (!own || std::erase(wanted, line) > 0) out += line + "\n";
+  }
+  for (const auto& line : wanted) out += line + "\n";
+  return out;
+}
+
+std::string resolv_text(const ContainerSpec& spec, const std::string& usual) {
+  std::istringstream lines(usual);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    bool replaced = (line.starts_with("nameserver") && !spec.dns.empty()) ||
+                    (line.starts_with("search") && !spec.dns_search.empty()) ||
+                    (line.starts_with("options") && !spec.dns_options.empty());
+    if (!replaced) out += line + "\n";
+  }
+  for (const auto& server : spec.dns) out += "nameserver " + server + "\n";
+  // A single dot says: none, not even the usual ones.
+  if (!spec.dns_search.empty() && spec.dns_search != std::vector<std::string>{"."})
+    out += words_line("search", spec.dns_search);
+  if (!spec.dns_options.empty()) out += words_line("options", spec.dns_options);
   return out;
 }
 
@@ -71,11 +131,16 @@ void adopt_directories(const std::filesystem::path& made, const std::filesystem:
 }
 
 void write_container_files(const std::filesystem::path& directory, const ContainerInfo& info,
-                           const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf) {
+                           const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf,
+                           const std::string& linked) {
   make_directories(directory, 0710);
-  write_file(directory / "hosts", hosts_text(info, addresses), 0644);
+  auto network = mode_of(info.spec.namespaces.network);
+  if (network == NamespaceMode::container) return;  // that one's are used
+  bool hosts_own = network == NamespaceMode::host;
+  write_file(directory / "hosts", hosts_own ? host_hosts_text(info) : hosts_text(info, addresses, linked), 0644);
   write_file(directory / "hostname", hostname_of(info) + "\n", 0644);
-  write_file(directory / "resolv.conf", resolv_conf, 0644);
+  auto usual = hosts_own ? read_file_if_exists("/etc/resolv.conf").value_or("") : resolv_conf;
+  write_file(directory / "resolv.conf", resolv_text(info.spec, usual), 0644);
 }
 
 }  // namespace gantry::engine

@@ -10,14 +10,21 @@
 /// directory, so that a read-only root has them too.
 namespace gantry::engine {
 
-/// `addresses` of this start; "host-gateway" as an extra host's address is the first network's gateway. Pure.
-std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses);
-/// From the user's own name servers. Pure.
-std::string resolv_text(const std::vector<std::string>& servers);
+/// `addresses` of this start, and the lines of `linked` containers; "host-gateway" as an extra host's address is the
+/// first network's gateway. Pure.
+std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses,
+                       const std::string& linked = {});
+/// The usual resolv.conf with what the specification says instead. Pure.
+std::string resolv_text(const ContainerSpec& spec, const std::string& usual);
 
 /// Blocking.
 void write_container_files(const std::filesystem::path& directory, const ContainerInfo& info,
-                           const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf);
+                           const std::vector<NetworkAddress>& addresses, const std::string& resolv_conf,
+                           const std::string& linked = {});
+
+/// `text` of its /etc/hosts with the lines of its own name made to fit `addresses`; whatever else is there stays. Pure.
+std::string hosts_changed(const std::string& text, const ContainerInfo& info,
+                          const std::vector<NetworkAddress>& addresses);
 
 /// The directories of a container yet to come, on their file system. Blocking.
 std::filesystem::path make_container_directories(const std::filesystem::path& parent);

@@ -3,6 +3,8 @@
 #include "id_range.h"
 #include "impl.h"
 #include "names.h"
+#include "profiles.h"
+#include "sharing.h"
 
 namespace gantry::engine {
 namespace {
@@ -10,8 +12,8 @@ namespace {
 // Anonymous volumes get their names now, so that a crash leaves none that nobody knows.
 void name_volumes(Internals* internals) {
   for (auto& mount : internals->resolved.mounts) {
-    if (mount.type != MountType::volume || !mount.source.empty()) continue;
-    mount.source = random_hex(64);
+    if (mount.type != MountType::volume || (!mount.source.empty() && !mount.anonymous)) continue;
+    if (mount.source.empty()) mount.source = random_hex(64);
     internals->anonymous_volumes.push_back(mount.source);
   }
 }
@@ -20,6 +22,7 @@ void name_volumes(Internals* internals) {
 
 Origin Engine::Impl::origin_of(const std::string& reference) const {
   auto image = parts.images.resolve(reference);  // a few rows: less than a trip to a worker
+  parts.images.touch(image.id);
   Origin origin;
   origin.image_id = image.id;
   origin.layers = image.layers;
@@ -42,13 +45,16 @@ task<ContainerId> Engine::Impl::create_step(ContainerSpec spec, StepRoot root) {
   origin.upper = root.upper.string();
   origin.work = root.work.string();
   origin.hidden = true;
+  step_group = std::move(root.group);
   co_return co_await create_over(std::move(spec), std::move(origin));
 }
 
 ContainerPtr Engine::Impl::new_container(ContainerSpec spec, Origin origin) {
   final_capabilities(spec.security, capabilities);
-  for (const auto& attachment : spec.networks)
-    if (attachment.network != kDefaultNetwork) parts.networks.inspect(attachment.network);
+  for (const auto& attachment : spec.networks) require_bridge(parts.networks, attachment.network);
+  require_security_profiles(spec.security);
+  settle_namespaces(&spec);
+  settle_links(&spec);
   settle_name(&spec);
   auto container = std::make_shared<Container>(parts.executor, make_record(std::move(spec), std::move(origin)));
   container->stored = false;
@@ -66,7 +72,7 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
   std::exception_ptr failure;
   try {
     step("create: volumes");
-    co_await prepare_volumes(container);
+    co_await prepare_volumes(container, false);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -82,7 +88,7 @@ task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
   require_valid(spec);
   auto origin = origin_of(spec.image);
   ContainerPtr container;
-  if (spec.mounts.empty() && origin.config.Volumes.empty()) {
+  if (spec.mounts.empty() && spec.volumes_from.empty() && origin.config.Volumes.empty()) {
     container = new_container(std::move(spec), std::move(origin));
     containers.emplace(container->id(), container);
   } else {
@@ -117,6 +123,26 @@ task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
   co_return out;
 }
 
+std::vector<Mount> Engine::Impl::inherited_mounts(const ContainerSpec& spec) const {
+  std::vector<Mount> out;
+  for (const auto& from : spec.volumes_from)
+    for (auto mount : find_by_reference(from.container)->record.internals.resolved.mounts) {
+      if (mount.type == MountType::tmpfs) continue;
+      mount.read_only = mount.read_only || from.read_only;
+      std::erase_if(out, [&](const Mount& have) { return have.target == mount.target; });
+      out.push_back(std::move(mount));
+    }
+  return out;
+}
+
+void Engine::Impl::settle_links(ContainerSpec* spec) const {
+  for (auto& link : spec->links) {
+    auto container = find_by_reference(link.container);
+    if (link.alias.empty()) link.alias = container->name();
+    link.container = container->id().str();
+  }
+}
+
 void Engine::Impl::settle_name(ContainerSpec* spec) const {
   if (spec->name.empty())
     spec->name = generate_name([&](const std::string& name) { return name_taken(spec->project, name); });
@@ -132,25 +158,28 @@ Record Engine::Impl::make_record(ContainerSpec spec, Origin origin) const {
   Record record;
   auto& info = record.info;
   auto& internals = record.internals;
-  internals.resolved = engine::resolve(spec, origin.config);
+  internals.resolved = engine::resolve(spec, origin.config, inherited_mounts(spec));
   name_volumes(&internals);
   internals.layers = std::move(origin.layers);
   internals.upper = std::move(origin.upper);
   internals.work = std::move(origin.work);
   internals.hidden = origin.hidden;
-  internals.id_slot = reserve_id_slot(spec.security);
+  internals.id_slot = reserve_id_slot(spec);
   info.id = make_id<ContainerId>();
   info.image_id = std::move(origin.image_id);
   info.created = now();
   info.argv = internals.resolved.argv;
-  info.isolation_off = opt_outs(spec.security);
+  info.isolation_off = opt_outs(spec);
+  // With the containers whose namespaces it joins.
+  if (!internals.id_slot && !needs_host_users(spec)) info.isolation_off.push_back("userns=host");
   info.spec = std::move(spec);
   return record;
 }
 
-std::optional<std::int64_t> Engine::Impl::reserve_id_slot(const Security& security) const {
-  if (security.privileged || security.user_namespace == UserNamespace::host) return std::nullopt;
-  return free_id_slot();
+std::optional<std::int64_t> Engine::Impl::reserve_id_slot(const ContainerSpec& spec) const {
+  if (needs_host_users(spec)) return std::nullopt;
+  auto joined = joined_containers(spec.namespaces);
+  return joined.empty() ? free_id_slot() : find(ContainerId(joined.front()))->record.internals.id_slot;
 }
 
 std::int64_t Engine::Impl::free_id_slot() const {

@@ -40,4 +40,11 @@ void ExecRegistry::forget_old() {
                 [&](const auto& entry) { return !entry.second->info.running && entry.second->touched < limit; });
 }
 
+std::vector<std::string> ExecRegistry::running_in(const ContainerId& container) const {
+  std::vector<std::string> out;
+  for (const auto& [id, exec] : execs_)
+    if (exec->info.container == container && exec->info.running) out.push_back(id.str());
+  return out;
+}
+
 }  // namespace gantry::engine

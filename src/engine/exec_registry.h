@@ -31,6 +31,7 @@ class ExecRegistry {
   std::shared_ptr<Exec> get(const ExecId& id) const;
   /// Marks it ended; waiters go on.
   static void finish(Exec& exec, int code);
+  std::vector<std::string> running_in(const ContainerId& container) const;
   void forget(const ContainerId& container);
 
  private:

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "impl.h"
 #include "layer_view.h"
 
@@ -6,8 +8,17 @@ namespace {
 
 void require_running(const Container& container) {
   if (container.state() == State::running && container.run && !container.run->exit) return;
+  if (container.state() == State::paused)
+    throw Error(ErrorKind::conflict, "container " + container.name() + " is paused: nothing can be executed in it",
+                "let it go on with 'gantry unpause " + container.name() + "'");
   throw Error(ErrorKind::conflict, "container " + container.name() + " is not running",
               "start it with 'gantry start " + container.name() + "'");
+}
+
+Event with_command(Event told, const std::vector<std::string>& argv) {
+  auto& text = told.attributes["command"];
+  for (const auto& word : argv) text += (text.empty() ? "" : " ") + word;
+  return told;
 }
 
 }  // namespace
@@ -18,7 +29,10 @@ oci::UserIds Engine::Impl::look_up_user(const Container& container, const std::s
   LayerView view(std::move(layers));
   auto passwd = view.read("/etc/passwd").value_or("");
   auto group = view.read("/etc/group").value_or("");
-  return oci::find_user(passwd, group, user);
+  auto ids = oci::find_user(passwd, group, user);
+  for (auto further : oci::find_groups(group, container.record.info.spec.group_add))
+    if (std::find(ids.groups.begin(), ids.groups.end(), further) == ids.groups.end()) ids.groups.push_back(further);
+  return ids;
 }
 
 task<oci::UserIds> Engine::Impl::user_of(ContainerPtr container, std::string user) {
@@ -40,7 +54,7 @@ task<ExecId> Engine::Impl::exec_create(ContainerId id, ExecSpec spec) {
   require_running(*container);
   if (spec.argv.empty()) throw Error(ErrorKind::invalid, "exec: no command given", "say what to run");
   auto exec = execs.add(id, std::move(spec));
-  events->publish(event(*container, "exec_create", "exec", exec->info.id.str()));
+  events->publish(with_command(event(*container, "exec_create", "exec", exec->info.id.str()), exec->info.spec.argv));
   co_return exec->info.id;
 }
 
@@ -66,7 +80,8 @@ task<std::unique_ptr<StdioSession>> Engine::Impl::exec_connect(std::shared_ptr<E
     std::rethrow_exception(failure);
   }
   exec->info.running = true;
-  events->publish(event(*container, "exec_start", "exec", exec->info.id.str()));
+  exec->info.pid = exec->process->pid();
+  events->publish(with_command(event(*container, "exec_start", "exec", exec->info.id.str()), exec->info.spec.argv));
   auto session = exec->process->session();
   background.spawn("exec " + short_id(exec->info.id), watch_exec(exec));
   co_return session;

@@ -15,7 +15,8 @@ constexpr std::size_t kKeptResults = 5;
 constexpr Duration kFirstLook = std::chrono::milliseconds(500);
 
 bool over(const Container& container, const RunPtr& run) {
-  return container.run != run || run->exit || container.state() != State::running;
+  bool up = container.state() == State::running || container.state() == State::paused;
+  return container.run != run || run->exit || !up;
 }
 
 SteadyTime after(Duration duration) {
@@ -35,11 +36,15 @@ task<int> run_check(runtime::ExecProcess* process, StdioSession* session, std::s
 
 }  // namespace
 
-// True: go on checking.
+// True: go on checking. While it is paused nobody is asked.
 task<bool> Engine::Impl::pause_check(ContainerPtr container, RunPtr run, Duration pause) {
   auto deadline = after(pause);
-  while (!over(*container, run) && std::chrono::steady_clock::now() < deadline)
-    co_await container->changed.wait(deadline);
+  while (!over(*container, run)) {
+    std::optional<SteadyTime> until;
+    if (container->state() != State::paused) until = deadline;
+    if (until && std::chrono::steady_clock::now() >= *until) break;
+    co_await container->changed.wait(until);
+  }
   co_return !over(*container, run);
 }
 
@@ -57,6 +62,7 @@ task<> Engine::Impl::check_health(ContainerPtr container, RunPtr run) {
     lenient = info.health == Health::starting && now() < lenient_until;
     auto result = co_await check_once(container, check);
     if (over(*container, run)) co_return;
+    if (container->state() == State::paused) continue;  // it could not answer
     record_check(*container, std::move(result), !lenient && !look);
     if (info.health == Health::unhealthy && info.spec.restart.mode != RestartMode::no) break;
   }

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <deque>
+#include <set>
 
 #include "gantry/base/files.h"
 #include "tree_copy.h"
@@ -49,6 +50,24 @@ std::optional<fs::path> LayerView::lookup(const fs::path& inside) const {
   return std::nullopt;
 }
 
+std::vector<std::string> LayerView::names(const fs::path& inside) const {
+  std::set<std::string> seen, hidden;
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+    auto found = look(*layer, inside);
+    if (found.coverage == Coverage::hides) break;
+    std::error_code ignored;
+    if (found.coverage == Coverage::present)
+      for (const auto& entry : fs::directory_iterator(*layer / inside, ignored)) {
+        auto name = entry.path().filename().string();
+        struct stat status {};
+        if (seen.contains(name) || hidden.contains(name) || ::lstat(entry.path().c_str(), &status) < 0) continue;
+        (is_whiteout(status) ? hidden : seen).insert(name);
+      }
+    if (found.opaque) break;
+  }
+  return {seen.begin(), seen.end()};
+}
+
 std::optional<fs::path> LayerView::follow(const fs::path& path) const {
   auto normal = path.relative_path().lexically_normal();
   std::deque<fs::path> rest(normal.begin(), normal.end());
@@ -85,8 +104,10 @@ std::optional<std::string> LayerView::read(const fs::path& path) const {
 
 bool LayerView::copy_directory(const fs::path& path, const fs::path& target) const {
   auto inside = follow(path);
-  auto place = inside && !inside->empty() ? lookup(*inside) : std::nullopt;
-  if (!place || !fs::is_directory(fs::symlink_status(*place))) return false;
+  if (!inside) return false;
+  auto place = inside->empty() ? std::nullopt : lookup(*inside);
+  bool is_root = inside->empty() && !layers_.empty();
+  if (!is_root && (!place || !fs::is_directory(fs::symlink_status(*place)))) return false;
   // From below upwards, each layer onto the result, as the layers were made.
   for (const auto& layer : layers_) {
     auto found = look(layer, *inside);

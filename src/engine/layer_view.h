@@ -22,10 +22,12 @@ class LayerView {
   /// `target`: ownership, modes, times, links, devices and extended attributes. False when the view has no such
   /// directory.
   bool copy_directory(const std::filesystem::path& path, const std::filesystem::path& target) const;
+  /// Where `inside` (normal, relative, no link on the way) is on the host, in the topmost layer that has it.
+  std::optional<std::filesystem::path> lookup(const std::filesystem::path& inside) const;
+  /// Sorted names in the directory `inside` of the same kind; empty when there is no such directory.
+  std::vector<std::string> names(const std::filesystem::path& inside) const;
 
  private:
-  /// Where `inside` (normal, relative) is on the host, in the topmost layer that has it.
-  std::optional<std::filesystem::path> lookup(const std::filesystem::path& inside) const;
   /// `path` with every symbolic link followed inside the view, relative. nullopt: there is nothing, or a loop.
   std::optional<std::filesystem::path> follow(const std::filesystem::path& path) const;
 

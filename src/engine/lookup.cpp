@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <set>
 
 #include "impl.h"
+#include "logging/log_driver.h"
 
 namespace gantry::engine {
 namespace {
@@ -61,11 +63,46 @@ std::vector<const ContainerInfo*> Engine::Impl::list(const ContainerFilter& filt
   return out;
 }
 
+std::vector<std::string> Engine::Impl::layers_in_use(bool running) const {
+  std::set<std::string> out;
+  for (const auto& [id, container] : containers) {
+    const auto& record = container->record;
+    // Also one that is about to start, or whose end is not recorded yet.
+    bool mounted = record.info.state != State::created && record.info.state != State::exited;
+    if (!running || mounted) out.insert(record.internals.layers.begin(), record.internals.layers.end());
+  }
+  return {out.begin(), out.end()};
+}
+
 bool Engine::Impl::name_taken(const std::string& project, const std::string& name) const {
   return std::any_of(containers.begin(), containers.end(), [&](const auto& entry) {
     const auto& spec = entry.second->record.info.spec;
     return spec.project == project && spec.name == name;
   });
+}
+
+ContainerDetails Engine::Impl::details(const Container& container) const {
+  const auto& resolved = container.record.internals.resolved;
+  auto paths = paths_of(container.id());
+  ContainerDetails out;
+  out.argv = resolved.argv;
+  out.entrypoint = resolved.entrypoint;
+  out.command = resolved.command;
+  out.environment = resolved.environment;
+  out.user = resolved.user;
+  out.working_dir = resolved.working_dir;
+  out.hostname = hostname_of(container.record.info);
+  out.health = resolved.health;
+  out.mounts = resolved.mounts;
+  out.exposed_ports = resolved.exposed_ports;
+  out.hosts_path = (paths.root / "hosts").string();
+  out.hostname_path = (paths.root / "hostname").string();
+  out.resolv_conf_path = (paths.root / "resolv.conf").string();
+  out.log_path = (paths.state() / "log").string();
+  out.upper_path = upper_of(container.record, paths).string();
+  out.execs = execs.running_in(container.id());
+  out.log_details = engine::log_details(container.record.info, resolved.environment);
+  return out;
 }
 
 }  // namespace gantry::engine

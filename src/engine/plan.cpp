@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cctype>
 
+#include "device_rule.h"
 #include "id_range.h"
+#include "logging/log_driver.h"
+#include "sharing.h"
 
 namespace gantry::engine {
 namespace {
@@ -25,23 +28,49 @@ runtime::PlannedMount planned(const Mount& mount, const PlanInputs& inputs) {
       out.kind = Kind::tmpfs;
       out.size = mount.tmpfs_size;
       out.mode = mount.tmpfs_mode;
+      out.options = mount.options;
+      if (mount.tmpfs_uid) out.options.push_back("uid=" + std::to_string(*mount.tmpfs_uid));
+      if (mount.tmpfs_gid) out.options.push_back("gid=" + std::to_string(*mount.tmpfs_gid));
       break;
     case MountType::bind:
       out.source = mount.source;
+      out.recursive = mount.recursive;
+      out.read_only_recursive = mount.read_only_recursive;
+      out.propagation = static_cast<runtime::MountPropagation>(mount.propagation);
       break;
     case MountType::volume:
       out.source = inputs.volume_paths.at(mount.source);
+      out.beneath = mount.subpath;
       break;
   }
   return out;
 }
 
+runtime::PlannedMount shown(const char* path, bool read_only, pid_t seen_by = 0) {
+  runtime::PlannedMount out;
+  out.source = out.target = path;
+  out.read_only = read_only;
+  out.id_mapped = false;
+  out.seen_by = seen_by;
+  return out;
+}
+
+// What of the host's or another container's files belongs to a namespace that is shared.
+std::vector<runtime::PlannedMount> shared_mounts(const ContainerSpec& spec, pid_t shm_of) {
+  std::vector<runtime::PlannedMount> out;
+  if (mode_of(spec.namespaces.cgroup) == NamespaceMode::host)
+    out.push_back(shown("/sys/fs/cgroup", !spec.security.privileged));
+  if (mode_of(spec.namespaces.ipc) == NamespaceMode::host) out.push_back(shown("/dev/shm", false));
+  if (shm_of != 0) out.push_back(shown("/dev/shm", false, shm_of));
+  return out;
+}
+
 // The engine's own files come first, so that a user's mount on the same place wins.
 std::vector<runtime::PlannedMount> plan_mounts(const Record& record, const PlanInputs& inputs) {
-  std::vector<runtime::PlannedMount> out;
+  auto out = shared_mounts(record.info.spec, inputs.shm_of);
   for (const char* name : {"hosts", "hostname", "resolv.conf"}) {
     runtime::PlannedMount mount;
-    mount.source = (inputs.paths.root / name).string();
+    mount.source = (inputs.network_files / name).string();
     mount.target = std::string("/etc/") + name;
     out.push_back(std::move(mount));
   }
@@ -54,11 +83,18 @@ std::vector<runtime::PlannedMount> plan_mounts(const Record& record, const PlanI
 
 void set_isolation(const Security& security, const Record& record, const PlanInputs& inputs, runtime::Plan* plan) {
   if (record.internals.id_slot) plan->user_namespace = id_range(*record.internals.id_slot);
+  plan->namespaces = inputs.namespaces;
+  auto ipc = mode_of(record.info.spec.namespaces.ipc);
+  plan->own_shm = ipc == NamespaceMode::private_ || ipc == NamespaceMode::shareable;
   plan->privileged = security.privileged;
   plan->default_seccomp = security.seccomp == Seccomp::default_ && !security.privileged;
   plan->no_new_privileges = security.no_new_privileges && !security.privileged;
   plan->mask_paths = !security.unmask_paths && !security.privileged;
   plan->capabilities = final_capabilities(security, inputs.capabilities);
+  plan->seccomp_profile = security.seccomp_profile;
+  if (security.apparmor != kUnconfined) plan->apparmor = security.apparmor;
+  plan->masked_paths = security.masked_paths;
+  plan->readonly_paths = security.readonly_paths;
   // Without a user namespace there is no other owner to map to.
   if (!plan->user_namespace)
     for (auto& mount : plan->mounts) mount.id_mapped = false;
@@ -73,6 +109,31 @@ void set_resources(const Resources& resources, runtime::Plan* plan) {
   plan->cpuset = resources.cpuset;
   plan->pids = resources.pids;
   plan->shm_size = resources.shm_size;
+  plan->cpu_quota = resources.cpu_quota;
+  plan->cpu_period = resources.cpu_period;
+  plan->cpuset_mems = resources.cpuset_mems;
+  plan->memory_swappiness = resources.memory_swappiness;
+  plan->oom_kill_disable = resources.oom_kill_disable;
+  plan->oom_score_adj = resources.oom_score_adj;
+  if (!resources.block_io) return;
+  auto planned = [](const std::vector<DeviceLimit>& limits) {
+    std::vector<runtime::PlannedDeviceLimit> out;
+    for (const auto& limit : limits) out.push_back({limit.path, limit.value});
+    return out;
+  };
+  const auto& io = *resources.block_io;
+  plan->block_io = runtime::PlannedBlockIo{.weight = io.weight};
+  plan->block_io->weights = planned(io.weights);
+  plan->block_io->read_bps = planned(io.read_bps);
+  plan->block_io->write_bps = planned(io.write_bps);
+  plan->block_io->read_iops = planned(io.read_iops);
+  plan->block_io->write_iops = planned(io.write_iops);
+}
+
+void set_devices(const ContainerSpec& spec, runtime::Plan* plan) {
+  for (const auto& device : spec.devices)
+    plan->devices.push_back({device.source, device.target.empty() ? device.source : device.target, device.access});
+  for (const auto& rule : spec.device_rules) plan->device_rules.push_back(parse_device_rule(rule));
 }
 
 }  // namespace
@@ -116,9 +177,12 @@ runtime::Plan make_plan(const Record& record, const PlanInputs& inputs) {
   for (const auto& limit : spec.ulimits) plan.rlimits.push_back({rlimit_name(limit.name), limit.soft, limit.hard});
   set_isolation(spec.security, record, inputs, &plan);
   set_resources(spec.resources, &plan);
+  set_devices(spec, &plan);
+  plan.domain_name = spec.domain_name;
+  plan.annotations = spec.annotations;
   plan.state_dir = inputs.paths.state();
   plan.log_max_size = spec.log.max_size;
-  plan.log_max_files = spec.log.max_files;
+  plan.log_max_files = keeps_logs(spec.log) ? spec.log.max_files : 0;
   return plan;
 }
 

@@ -31,6 +31,9 @@ struct PlanInputs {
   oci::UserIds user;
   ContainerPaths paths;
   CapabilityBase capabilities;
+  runtime::NamespaceChoices namespaces;
+  std::filesystem::path network_files;  ///< where hosts, hostname and resolv.conf are
+  pid_t shm_of = 0;                     ///< whose /dev/shm it shares; 0: nobody's
 };
 
 std::filesystem::path upper_of(const Record& record, const ContainerPaths& paths);

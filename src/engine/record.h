@@ -20,13 +20,15 @@ struct Internals {
   bool hidden = false;                  ///< a build step: not in lists unless asked for
   int failures = 0;                     ///< see Ending
   bool start_after_stop = false;        ///< the stop in progress is half of a restart
+  bool limits_in_doubt = false;         ///< an update was committed and perhaps not carried out
   bool remove_volumes = false;          ///< the removal in progress takes its anonymous volumes too
   std::optional<Timestamp> start_began;
-  std::string boot_id;  ///< of the kernel it was last started under
+  bool network_changing = false;  ///< it is being connected or disconnected while it runs
+  std::string boot_id;            ///< of the kernel it was last started under
 };
 BOOST_DESCRIBE_STRUCT(Internals, (),
-                      (resolved, anonymous_volumes, layers, upper, work, id_slot, hidden, failures, start_after_stop,
-                       remove_volumes, start_began, boot_id))
+                      (resolved, anonymous_volumes, layers, upper, work, id_slot, hidden, failures, start_after_stop, limits_in_doubt,
+                       remove_volumes, start_began, network_changing, boot_id))
 
 struct Record {
   ContainerInfo info;

@@ -2,6 +2,7 @@
 
 #include "gantry/base/json.h"
 #include "gantry/engine/engine.h"
+#include "sharing.h"
 
 namespace gantry::engine {
 
@@ -15,6 +16,15 @@ CREATE TABLE events(
   name TEXT NOT NULL, attributes TEXT NOT NULL) STRICT;
 )"}};
 }
+
+namespace {
+
+// Each range has one owner: who joins another container's namespaces is a guest in that one's.
+std::optional<std::int64_t> own_slot(const Record& record) {
+  return joined_containers(record.info.spec.namespaces).empty() ? record.internals.id_slot : std::nullopt;
+}
+
+}  // namespace
 
 std::vector<Record> RecordStore::load() const {
   return database_.transaction([](store::Transaction& t) {
@@ -34,7 +44,7 @@ void RecordStore::insert(const Record& record, std::vector<Event> events, const 
   const auto& info = record.info;
   events_.transaction(std::move(events), [&](store::Transaction& t) {
     t.run("INSERT INTO containers VALUES(?, ?, ?, ?, ?, ?, ?)",
-          {info.id.str(), info.spec.project, info.spec.name, json::name_of(info.state), record.internals.id_slot,
+          {info.id.str(), info.spec.project, info.spec.name, json::name_of(info.state), own_slot(record),
            json::to_text(info), json::to_text(record.internals)});
     if (also) also(t);
   });
@@ -43,9 +53,9 @@ void RecordStore::insert(const Record& record, std::vector<Event> events, const 
 void RecordStore::update(const Record& record, std::vector<Event> events, const Also& also) {
   const auto& info = record.info;
   events_.transaction(std::move(events), [&](store::Transaction& t) {
-    t.run("UPDATE containers SET state=?, id_slot=?, info=?, internals=? WHERE id=?",
-          {json::name_of(info.state), record.internals.id_slot, json::to_text(info), json::to_text(record.internals),
-           info.id.str()});
+    t.run("UPDATE containers SET name=?, state=?, id_slot=?, info=?, internals=? WHERE id=?",
+          {info.spec.name, json::name_of(info.state), own_slot(record), json::to_text(info),
+           json::to_text(record.internals), info.id.str()});
     if (also) also(t);
   });
 }

@@ -58,6 +58,7 @@ task<> Engine::Impl::recover() {
   co_await parts.networks.recover(std::move(alive));
   co_await remove_leftovers();
   for (auto& survey : surveys) co_await recover_container(survey.container, survey.found);
+  co_await recover_volumes();
 }
 
 task<> Engine::Impl::remove_leftovers() {
@@ -84,6 +85,7 @@ task<> Engine::Impl::recover_container(ContainerPtr container, runtime::Adopted 
   const auto& record = container->record;
   if (is_active(container->state())) co_await recover_active(container, found);
   if (container->gone) co_return;
+  begin_forwarding(container);
   // Whoever waited for a build step, or for a container to be removed after its end, went away with the daemon.
   bool unwanted = record.internals.hidden || container->state() == State::removing ||
                   (record.info.spec.auto_remove && container->state() == State::exited);
@@ -99,8 +101,11 @@ task<> Engine::Impl::recover_active(ContainerPtr container, runtime::Adopted fou
   using What = runtime::Adopted::What;
   const auto& record = container->record;
   if (found.what == What::running) {
+    co_await settle_freezer(container);
+    if (record.internals.limits_in_doubt) co_await settle_limits(container);
     if (container->state() != State::stopping) {
       adopt_running(container, {.pid = found.pid, .launcher = found.launcher});
+      if (record.internals.network_changing) operations.start(finish_network_change(container));
     } else {
       adopt_run(container);
       operations.start(finish_stop(container));
@@ -171,6 +176,7 @@ void Engine::Impl::adopt_running(ContainerPtr container, const runtime::Created&
         std::move(told));
   }
   auto run = adopt_run(container);
+  begin_forwarding(container);
   if (container->record.internals.resolved.health)
     background.spawn("container " + container->name() + ": health", check_health(container, run));
 }

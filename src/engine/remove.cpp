@@ -28,21 +28,25 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   });
   call_off_back_off(*container);
   end_attaching(*container);
+  co_await finish_forwarding(container);
   step("remove: release");
   co_await unplug(container);
   co_await release_runtime(container);
   step("remove: files");
   auto remove_files = [this, container] {
-    release_volumes(container->record);
+    auto gone = release_volumes(container->record);
     throw_away(paths_of(container->id()).root, trash_dir());
+    return gone;
   };
-  co_await parts.pool.run(std::move(remove_files));
+  auto volumes_gone = co_await parts.pool.run(std::move(remove_files));
   step("remove: forget");
   std::vector<Event> told;
   told.push_back(event(*container, "destroy"));
+  for (const auto& name : volumes_gone) told.push_back(volume_event(name, "destroy"));
   if (container->stored) records.erase(container->id(), std::move(told), lease_rows_of(container->id()));
   parts.networks.released(container->id());
   execs.forget(container->id());
+  if (const auto& image = container->record.info.image_id; !image.empty()) parts.images.touch(image);
   containers.erase(container->id());
   container->gone = true;
   wake(*container);

@@ -1,6 +1,7 @@
 #include "resolve.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "gantry/base/error.h"
@@ -13,15 +14,28 @@ using Strings = std::vector<std::string>;
 
 std::string key_of(const std::string& entry) { return entry.substr(0, entry.find('=')); }
 
-Strings program(const ContainerSpec& spec, const oci::RunConfig& image) {
-  Strings argv = spec.entrypoint ? *spec.entrypoint : image.Entrypoint.value_or(Strings{});
+void resolve_program(const ContainerSpec& spec, const oci::RunConfig& image, Resolved* out) {
+  out->entrypoint = spec.entrypoint ? *spec.entrypoint : image.Entrypoint.value_or(Strings{});
   // The image's command is written for the image's entry point: with another one it means nothing.
-  const Strings command = spec.command ? *spec.command : spec.entrypoint ? Strings{} : image.Cmd.value_or(Strings{});
-  argv.insert(argv.end(), command.begin(), command.end());
-  if (argv.empty())
+  out->command = spec.command ? *spec.command : spec.entrypoint ? Strings{} : image.Cmd.value_or(Strings{});
+  out->argv = out->entrypoint;
+  out->argv.insert(out->argv.end(), out->command.begin(), out->command.end());
+  if (out->argv.empty())
     throw Error(ErrorKind::invalid, "no command given, and image " + spec.image + " names none",
                 "say what to run, for example 'gantry run " + spec.image + " /bin/sh'");
-  return argv;
+}
+
+Strings exposed_ports(const ContainerSpec& spec, const oci::RunConfig& image) {
+  Strings out;
+  auto add = [&](const std::string& port) {
+    auto full = port.find('/') == std::string::npos ? port + "/tcp" : port;
+    if (std::find(out.begin(), out.end(), full) == out.end()) out.push_back(std::move(full));
+  };
+  for (const auto& port : spec.ports)
+    add(std::to_string(port.container_port) + (port.protocol == Protocol::udp ? "/udp" : "/tcp"));
+  for (const auto& port : spec.exposed_ports) add(port);
+  for (const auto& [port, nothing] : image.ExposedPorts) add(port);
+  return out;
 }
 
 Strings shell_command(const oci::RunConfig& image, const std::string& line) {
@@ -70,19 +84,49 @@ std::string normal_path(const std::string& path) {
   return text;
 }
 
-std::vector<Mount> mounts(const ContainerSpec& spec, const oci::RunConfig& image) {
+std::vector<Mount> mounts(const ContainerSpec& spec, const oci::RunConfig& image, const std::vector<Mount>& inherited) {
   std::vector<Mount> out = spec.mounts;
   for (auto& mount : out) mount.target = normal_path(mount.target);
+  auto is_free = [&](const std::string& target) {
+    return std::none_of(out.begin(), out.end(), [&](const Mount& mount) { return mount.target == target; });
+  };
+  for (const auto& mount : inherited)
+    if (is_free(mount.target)) out.push_back(mount);
   for (const auto& [path, ignored] : image.Volumes) {
     auto target = normal_path("/" + path);
-    auto covers = [&](const Mount& mount) { return mount.target == target; };
-    if (std::none_of(out.begin(), out.end(), covers)) out.push_back({.type = MountType::volume, .target = target});
+    if (is_free(target)) out.push_back({.type = MountType::volume, .target = target});
   }
   std::stable_sort(out.begin(), out.end(), [](const Mount& a, const Mount& b) { return a.target < b.target; });
   return out;
 }
 
+std::vector<PortBinding> ports(const ContainerSpec& spec, const oci::RunConfig& image) {
+  auto out = spec.ports;
+  if (!spec.publish_all) return out;
+  for (const auto& text : exposed_ports(spec, image)) {
+    auto port = parse_exposed_port(text);
+    auto same = [&](const PortBinding& have) {
+      return have.container_port == port.container_port && have.protocol == port.protocol;
+    };
+    if (std::none_of(out.begin(), out.end(), same)) out.push_back(port);
+  }
+  return out;
+}
+
 }  // namespace
+
+PortBinding parse_exposed_port(const std::string& text) {
+  auto slash = text.find('/');
+  auto protocol = slash == std::string::npos ? "tcp" : text.substr(slash + 1);
+  PortBinding out;
+  auto end = text.data() + std::min(slash, text.size());
+  auto [stopped, failed] = std::from_chars(text.data(), end, out.container_port);
+  bool known = protocol == "tcp" || protocol == "udp";
+  if (failed != std::errc() || stopped != end || out.container_port == 0 || !known)
+    throw Error(ErrorKind::invalid, "exposed port '" + text + "' is not a port", "write it as 80 or 53/udp");
+  out.protocol = protocol == "udp" ? Protocol::udp : Protocol::tcp;
+  return out;
+}
 
 Strings merge_environment(Strings base, const Strings& over) {
   for (const auto& entry : over) {
@@ -106,16 +150,18 @@ std::optional<std::string> find_environment(const Strings& environment, const st
   return std::nullopt;
 }
 
-Resolved resolve(const ContainerSpec& spec, const oci::RunConfig& image) {
+Resolved resolve(const ContainerSpec& spec, const oci::RunConfig& image, const std::vector<Mount>& inherited) {
   Resolved out;
-  out.argv = program(spec, image);
+  resolve_program(spec, image, &out);
+  out.exposed_ports = exposed_ports(spec, image);
   out.environment = merge_environment(image.Env, spec.environment);
   out.user = spec.user.empty() ? image.User : spec.user;
   auto directory = spec.working_dir.empty() ? image.WorkingDir : spec.working_dir;
   out.working_dir = normal_path("/" + directory);
   out.stop_signal = signal_name(signal_number(spec.stop_signal.value_or(image.StopSignal.value_or("SIGTERM"))));
   out.health = health(spec, image);
-  out.mounts = mounts(spec, image);
+  out.mounts = mounts(spec, image, inherited);
+  out.ports = ports(spec, image);
   return out;
 }
 

@@ -1,9 +1,11 @@
 #include <algorithm>
 
+#include "cdi.h"
 #include "container_files.h"
 #include "gantry/base/files.h"
 #include "gantry/base/log.h"
 #include "impl.h"
+#include "sharing.h"
 
 // Everything that exists outside the store from `start` on is given back by release_network and release_runtime, which
 // ask the owners by the container's id: so nothing has to be remembered for the way back, neither here nor after a
@@ -20,50 +22,15 @@ int exit_code_of(const Error& failure, bool executing) {
   return 125;
 }
 
-std::vector<NetworkAttachment> attachments_of(const ContainerSpec& spec) {
-  if (spec.no_network) return {};
-  if (!spec.networks.empty()) return spec.networks;
-  return {NetworkAttachment{.network = kDefaultNetwork}};
-}
-
-std::vector<std::string> dns_names(const ContainerInfo& info, const NetworkAttachment& attachment) {
-  std::vector<std::string> out = {info.spec.name, short_id(info.id)};
-  if (!info.spec.hostname.empty()) out.push_back(info.spec.hostname);
-  out.insert(out.end(), attachment.aliases.begin(), attachment.aliases.end());
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
-NetworkAddress to_address(const network::EndpointInfo& endpoint, std::vector<std::string> names) {
-  NetworkAddress out;
-  out.network = endpoint.network;
-  out.ipv4 = endpoint.ipv4;
-  out.ipv6 = endpoint.ipv6;
-  out.gateway = endpoint.gateway;
-  out.mac = endpoint.mac;
-  out.aliases = std::move(names);
-  return out;
-}
-
 struct SpareDirectory {
   WarmPool& pool;
   std::filesystem::path directory;
   ~SpareDirectory() { pool.spare(std::move(directory)); }
 };
 
-std::vector<NetworkAddress> addresses_of(const ContainerInfo& info, const network::Reservation& reservation) {
+std::vector<NetworkAddress> addresses_of(const network::Reservation& reservation) {
   std::vector<NetworkAddress> out;
-  auto attachments = attachments_of(info.spec);
-  for (std::size_t i = 0; i < attachments.size(); ++i)
-    out.push_back(to_address(reservation.endpoints().at(i), dns_names(info, attachments[i])));
-  return out;
-}
-
-std::vector<PortBinding> ports_of(const network::Reservation& reservation) {
-  std::vector<PortBinding> out;
-  for (const auto& port : reservation.ports())
-    out.push_back({port.host_ip, port.host_port, port.container_port, port.udp ? Protocol::udp : Protocol::tcp});
+  for (const auto& endpoint : reservation.endpoints()) out.push_back(to_address(endpoint));
   return out;
 }
 
@@ -97,7 +64,13 @@ task<> Engine::Impl::start_locked(ContainerPtr container, Wanted wanted) {
 void Engine::Impl::commit_start(Container& container, Wanted wanted, const network::Reservation* reservation,
                                 std::optional<std::int64_t> id_slot) {
   RecordStore::Also rows;
-  if (reservation != nullptr) rows = [reservation](store::Transaction& t) { reservation->write(t); };
+  std::vector<Event> told;
+  if (reservation != nullptr) {
+    rows = [reservation](store::Transaction& t) { reservation->write(t); };
+    for (const auto& address : addresses_of(*reservation)) told.push_back(network_event(container, "connect", address));
+  }
+  if (!container.held_volumes.empty())
+    for (auto& mounted : volume_events(container, "mount")) told.push_back(std::move(mounted));
   commit(
       container, Transition::start,
       [&](Record& record) {
@@ -108,8 +81,8 @@ void Engine::Impl::commit_start(Container& container, Wanted wanted, const netwo
         record.info.addresses.clear();
         record.info.ports.clear();
         if (reservation != nullptr) {
-          record.info.addresses = addresses_of(record.info, *reservation);
-          record.info.ports = ports_of(*reservation);
+          record.info.addresses = addresses_of(*reservation);
+          record.info.ports = to_bindings(reservation->ports());
         }
         if (wanted == Wanted::by_user) internals.failures = 0;
         // Files are stored with the ids the container knows, so another range is as good as the last one.
@@ -117,25 +90,33 @@ void Engine::Impl::commit_start(Container& container, Wanted wanted, const netwo
         internals.start_after_stop = false;
         internals.start_began = now();
         internals.boot_id = boot_id;
+        internals.network_changing = false;
       },
-      {}, rows);
+      std::move(told), rows);
 }
 
 task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* executing) {
   auto id = container->id();
+  auto joined = join(container->record.info.spec);
+  joined.hosts = linked_hosts(container->record.info);
   step(*container, "start: volumes");
-  auto volumes = co_await prepare_volumes(container);
+  auto volumes = co_await prepare_volumes(container, true);
   step(*container, "start: reserve");
   auto permit = co_await starts.acquire();
-  Warm ready = take_warm(container->record).value_or(Warm{});
+  // What is mounted on the host after a shim was made need not be seen by it.
+  bool seen =
+      std::ranges::none_of(container->held_volumes, [&](const auto& name) { return mounted_volumes.contains(name); });
+  Warm ready = seen ? take_warm(container->record).value_or(Warm{}) : Warm{};
   SpareDirectory spare{warm, ready.directory};
   auto reservation = co_await reserve_network(container, &ready);
   step(*container, "start: row");
-  auto id_slot = ready.standby ? std::optional(ready.id_slot->number()) : container->record.internals.id_slot;
+  auto id_slot = ready.standby             ? std::optional(ready.id_slot->number())
+                 : !joined.lenders.empty() ? joined.id_slot
+                                           : container->record.internals.id_slot;
   commit_start(*container, wanted, reservation ? &*reservation : nullptr, id_slot);
   if (reservation) reservation->keep();
   step(*container, "start: plan");
-  auto plan = plan_start(container, std::move(volumes), ready, executing);
+  auto plan = plan_start(container, std::move(volumes), joined, ready, executing);
 
   // Side by side: the namespaces are there already, and the disk need not be waited for before the program runs.
   step(*container, "start: create");
@@ -146,6 +127,7 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
   if (ready.standby) parallel.push_back(plug(container, ready.standby->netns().duplicate()));
   co_await all(std::move(parallel));
   *executing = false;
+  require_still_joined(joined);
   step(*container, "start: attach");
   co_await connect_sessions(container);
   step(*container, "start: plug");
@@ -169,6 +151,8 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
   container->attachable = false;
   co_await release_network(container);
   co_await release_runtime(container);
+  let_go_of_volumes(*container);
+  bool connected = container->state() != before;
   // It may have failed before its first row: then this is it.
   if (container->state() == before) commit_start(*container, wanted, nullptr, container->record.internals.id_slot);
   auto& info = container->record.info;
@@ -185,6 +169,10 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
   std::vector<Event> told;
   told.push_back(event(*container, "start_failed", "error", failure.message()));
   told.back().attributes["exit_code"] = std::to_string(code);
+  if (connected) {
+    for (const auto& address : info.addresses) told.push_back(network_event(*container, "disconnect", address));
+    for (auto& unmounted : volume_events(*container, "unmount")) told.push_back(std::move(unmounted));
+  }
   commit(
       *container, transition,
       [&](Record& record) {
@@ -207,41 +195,35 @@ task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State b
 }
 
 std::optional<Warm> Engine::Impl::take_warm(const Record& record) {
-  bool usable = record.internals.id_slot && !record.info.spec.no_network && record.info.spec.runtime != "crun";
+  const auto& spec = record.info.spec;
+  bool networked = !attachments_of(record.info).empty();
+  // Steps of builds are in a control group of their own.
+  bool usable = record.internals.id_slot && networked && !record.internals.hidden && spec.runtime != "crun" &&
+                has_ordinary_isolation(spec);
   return usable ? warm.take() : std::nullopt;
 }
 
 task<std::optional<network::Reservation>> Engine::Impl::reserve_network(ContainerPtr container, Warm* warm_start) {
   const auto& info = container->record.info;
-  if (info.spec.no_network) co_return std::nullopt;
+  auto attachments = attachments_of(info);
+  if (attachments.empty()) co_return std::nullopt;
   network::ReservationSpec wanted;
   wanted.container = info.id;
   wanted.link = std::exchange(warm_start->link, std::nullopt);
-  for (auto& attachment : attachments_of(info.spec)) {
-    network::EndpointSpec endpoint;
-    endpoint.network = attachment.network;
-    endpoint.names = dns_names(info, attachment);
-    endpoint.ipv4 = attachment.ipv4;
-    endpoint.ipv6 = attachment.ipv6;
-    endpoint.interface = "eth" + std::to_string(wanted.endpoints.size());
-    endpoint.default_route = wanted.endpoints.empty();
-    wanted.endpoints.push_back(std::move(endpoint));
-  }
-  for (const auto& port : info.spec.ports)
-    wanted.ports.push_back({port.host_ip.empty() ? parts.publish_address : port.host_ip, port.host_port,
-                            port.container_port, port.protocol == Protocol::udp});
+  for (const auto& attachment : attachments) wanted.endpoints.push_back(endpoint_spec(info, attachment));
+  wanted.ports = to_published(wanted_ports(container->record));
+  wanted.publish_address = parts.publish_address;
   auto reservation = co_await parts.networks.plan(std::move(wanted));
   co_return std::optional<network::Reservation>(std::move(reservation));
 }
 
 std::function<runtime::Plan()> Engine::Impl::plan_start(ContainerPtr container,
-                                                        std::map<std::string, std::string> volumes, const Warm& ready,
-                                                        bool* executing) {
+                                                        std::map<std::string, std::string> volumes,
+                                                        const Joined& joined, const Warm& ready, bool* executing) {
   const auto& info = container->record.info;
-  auto resolv = !info.spec.dns.empty()   ? resolv_text(info.spec.dns)
-                : info.addresses.empty() ? std::string()
-                                         : parts.networks.resolv_conf(container->id());
-  return [this, container, volumes, resolv, made = ready.directory, standby = ready.standby, executing] {
+  auto resolv = usual_resolv(info);
+  return [this, container, volumes, resolv, joined, made = ready.directory, standby = ready.standby, executing,
+          group = step_group] {
     PlanInputs inputs;
     inputs.paths = paths_of(container->id());
     adopt_directories(made, inputs.paths.root);
@@ -249,10 +231,16 @@ std::function<runtime::Plan()> Engine::Impl::plan_start(ContainerPtr container,
     inputs.volume_paths = volumes;
     inputs.user = look_up_user(*container, container->record.internals.resolved.user);
     inputs.capabilities = capabilities;
-    write_container_files(inputs.paths.root, container->record.info, container->record.info.addresses, resolv);
+    inputs.namespaces = joined.namespaces;
+    inputs.network_files = joined.network_files.empty() ? inputs.paths.root : joined.network_files;
+    inputs.shm_of = joined.shm_of;
+    write_container_files(inputs.paths.root, container->record.info, container->record.info.addresses, resolv,
+                          joined.hosts);
     make_directories(inputs.paths.state(), 0700);
     auto plan = make_plan(container->record, inputs);
     plan.standby = standby;
+    if (container->record.internals.hidden) plan.shared_group = group;
+    add_cdi_devices(container->record.info.spec.cdi_devices, cdi_directories(), &plan);
     *executing = true;
     return plan;
   };
@@ -272,7 +260,9 @@ task<> Engine::Impl::connect_sessions(ContainerPtr container) {
 }
 
 task<> Engine::Impl::plug(ContainerPtr container, Fd netns) {
-  if (container->record.info.spec.no_network) {
+  const auto& info = container->record.info;
+  if (!has_own_network(info.spec)) co_return;
+  if (attachments_of(info).empty()) {
     co_await parts.networks.plug_loopback(netns);
   } else {
     co_await parts.networks.plug(container->id(), netns);

@@ -22,9 +22,15 @@ constexpr Edge kEdges[] = {
     {State::starting, Transition::ended, State::exited},
     {State::starting, Transition::ended_again, State::restarting},
 
+    {State::running, Transition::pause, State::paused},
     {State::running, Transition::stop, State::stopping},
     {State::running, Transition::ended, State::exited},
     {State::running, Transition::ended_again, State::restarting},
+
+    {State::paused, Transition::unpause, State::running},
+    {State::paused, Transition::stop, State::stopping},
+    {State::paused, Transition::ended, State::exited},
+    {State::paused, Transition::ended_again, State::restarting},
 
     {State::stopping, Transition::stop, State::stopping},
     {State::stopping, Transition::ended, State::exited},
@@ -47,6 +53,9 @@ std::string fix_for(State state, Transition transition, const std::string& name)
   if (state == State::removing) return "it will be gone in a moment; create it again under the same name after that";
   if (transition == Transition::remove) return "stop it first with 'gantry stop " + name + "', or use --force";
   if (transition == Transition::stop) return "only a running container can be stopped";
+  if (state == State::paused) return "let it go on with 'gantry unpause " + name + "'";
+  if (transition == Transition::pause) return "only a running container can be paused";
+  if (transition == Transition::unpause) return "only a paused container can be unpaused";
   return {};
 }
 
@@ -65,6 +74,8 @@ State require_next_state(State state, Transition transition, const std::string& 
               fix_for(state, transition, name));
 }
 
-bool is_active(State state) { return state == State::starting || state == State::running || state == State::stopping; }
+bool is_active(State state) {
+  return state == State::starting || state == State::running || state == State::paused || state == State::stopping;
+}
 
 }  // namespace gantry::engine

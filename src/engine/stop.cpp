@@ -17,21 +17,23 @@ SteadyTime after(Duration duration) {
 
 }  // namespace
 
-task<> Engine::Impl::stop(ContainerId id, std::optional<Duration> grace) {
+task<> Engine::Impl::stop(ContainerId id, std::optional<Duration> grace, std::string signal) {
   auto container = find(id);
   // A back-off is over at once, also while another operation has the container.
   call_off_back_off(*container);
   auto guard = co_await container->mutex.lock();
   StopRequest request;
   request.grace = grace;
+  if (!signal.empty()) request.signal = signal_number(signal);
   co_await stop_locked(container, request);
 }
 
-task<> Engine::Impl::restart(ContainerId id, std::optional<Duration> grace) {
+task<> Engine::Impl::restart(ContainerId id, std::optional<Duration> grace, std::string signal) {
   auto container = find(id);
   call_off_back_off(*container);
   auto guard = co_await container->mutex.lock();
   StopRequest request{.grace = grace, .by_user = false, .afterwards = Afterwards::start};
+  if (!signal.empty()) request.signal = signal_number(signal);
   if (container->run) co_await stop_locked(container, request);
   co_await start_locked(container, Wanted::by_user);
   events->publish(event(*container, "restart"));
@@ -49,6 +51,8 @@ task<> Engine::Impl::kill(ContainerId id, std::string signal) {
       *container, [&](Record& record) { record.info.stopped_by_user = record.info.stopped_by_user || meant_to_end; },
       std::move(told));
   co_await parts.runtime.signal(id, number);
+  // Who is to end must be able to. No mutex: a stop that waits for its grace to pass has it.
+  if (meant_to_end && container->state() == State::paused) co_await unpause_locked(container);
 }
 
 task<> Engine::Impl::stop_locked(ContainerPtr container, StopRequest request) {
@@ -64,20 +68,23 @@ task<> Engine::Impl::stop_locked(ContainerPtr container, StopRequest request) {
     co_return;
   }
   step("stop: row");
+  bool paused = container->state() == State::paused;
   commit(*container, Transition::stop, [&](Record& record) {
     record.info.stopped_by_user = for_good;
     record.internals.start_after_stop = !for_good;
   });
+  if (paused) co_await settle_freezer(container);
   auto grace = request.grace.value_or(container->record.info.spec.stop_grace.value_or(kDefaultGrace));
-  co_await end_run(container, run, grace);
+  co_await end_run(container, run, grace, request.signal);
   step("stop: ended");
   co_await run_ended_locked(container, run, request.afterwards);
   events->publish(event(*container, "stop"));
 }
 
-task<> Engine::Impl::end_run(ContainerPtr container, RunPtr run, Duration grace) {
+task<> Engine::Impl::end_run(ContainerPtr container, RunPtr run, Duration grace, std::optional<int> signal) {
   if (!run->exit && grace > Duration::zero()) {
-    int number = signal_number(container->record.internals.resolved.stop_signal);
+    int number = signal.value_or(signal_number(container->record.internals.resolved.stop_signal));
+    events->publish(event(*container, "kill", "signal", signal_name(number)));
     try {
       co_await parts.runtime.signal(container->id(), number);
     } catch (const Error& error) {
@@ -86,6 +93,7 @@ task<> Engine::Impl::end_run(ContainerPtr container, RunPtr run, Duration grace)
     if (co_await wait_exit(container, run, after(grace))) co_return;
   }
   if (run->exit) co_return;
+  events->publish(event(*container, "kill", "signal", signal_name(SIGKILL)));
   co_await kill_processes(container);
   if (!co_await wait_exit(container, run, after(kKillLimit)))
     throw Error(ErrorKind::unavailable, "container " + container->name() + " does not end although it was killed",

@@ -2,6 +2,7 @@
 #include "gantry/base/files.h"
 #include "gantry/runtime/log_file.h"
 #include "impl.h"
+#include "logging/log_driver.h"
 
 namespace gantry::engine {
 namespace {
@@ -57,8 +58,11 @@ task<> Engine::Impl::resize(ContainerId id, TerminalSize size) {
 
 task<> Engine::Impl::logs(ContainerId id, LogQuery query, std::function<task<>(LogRecord)> sink) {
   auto container = find(id);
+  require_readable(container->record.info.spec.log);
   auto directory = paths_of(id).state();
   auto reader = std::make_shared<runtime::LogReader>(directory);
+  // Who does not follow gets what there is now, however fast the program goes on writing.
+  if (!query.follow) query.until = std::min(query.until.value_or(Timestamp::max()), now());
   auto begin = [reader, directory, tail = query.tail] {
     make_directories(directory, 0700);
     if (tail) reader->seek_tail(*tail);

@@ -43,6 +43,10 @@ task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterw
   std::vector<Event> told;
   if (exit.status.oom_killed) told.push_back(event(*container, "oom"));
   told.push_back(event(*container, "die", "exit_code", std::to_string(exit.status.code)));
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ran_for(info, exit.time)).count();
+  told.back().attributes["exec_duration"] = std::to_string(seconds);
+  for (const auto& address : info.addresses) told.push_back(network_event(*container, "disconnect", address));
+  for (auto& unmounted : volume_events(*container, "unmount")) told.push_back(std::move(unmounted));
   commit(
       *container, again ? Transition::ended_again : Transition::ended,
       [&](Record& record) {
@@ -64,6 +68,7 @@ task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterw
   wake(*container);
   step("exit: release");
   co_await release_runtime(container);
+  let_go_of_volumes(*container);
   if (again && afterwards == Afterwards::by_policy) begin_back_off(container, again->delay);
   if (!again && info.spec.auto_remove) co_await remove_locked(container, true);
 }

@@ -10,11 +10,15 @@ std::optional<Warm> WarmPool::take() {
   while (!ready_.empty()) {
     auto out = std::move(ready_.back());
     ready_.pop_back();
-    if (out.standby->alive()) return out;
-    networks_.discard(std::move(*out.link));
-    spare(std::move(out.directory));
+    if (out.standby->alive() && out.mounts == mounts_.generation()) return out;
+    discard(std::move(out));
   }
   return std::nullopt;
+}
+
+void WarmPool::discard(Warm warm) {
+  networks_.discard(std::move(*warm.link));
+  spare(std::move(warm.directory));
 }
 
 void WarmPool::spare(std::filesystem::path directory) {
@@ -32,6 +36,7 @@ task<> WarmPool::fill() {
   try {
     while (!closed_ && ready_.size() < kReady) {
       Warm warm;
+      warm.mounts = mounts_.generation();
       warm.id_slot = std::make_shared<HeldSlot>(slots_, makers_.free_slot());
       warm.standby = co_await runtime_.make_standby(id_range(warm.id_slot->number()));
       Fd netns = warm.standby->netns().duplicate();

@@ -8,6 +8,7 @@
 #include "gantry/base/async.h"
 #include "gantry/network/network_manager.h"
 #include "gantry/runtime/runtime.h"
+#include "mount_watch.h"
 
 namespace gantry::engine {
 
@@ -33,6 +34,7 @@ struct Warm {
   std::shared_ptr<runtime::Standby> standby;
   std::optional<network::WarmLink> link;
   std::filesystem::path directory;  ///< to be renamed; one that is not needed is removed at the next start of gantryd
+  unsigned mounts = 0;              ///< the host's as they were when it was made, see MountWatch
 };
 
 /// A few of them, made again in the background whenever one was taken. The first start fills it, so that a daemon
@@ -65,6 +67,7 @@ class WarmPool {
 
  private:
   task<> fill();
+  void discard(Warm warm);
 
   WorkerPool& pool_;
   runtime::Runtime& runtime_;
@@ -72,6 +75,7 @@ class WarmPool {
   Makers makers_;
   std::shared_ptr<HeldSlot::Slots> slots_ = std::make_shared<HeldSlot::Slots>();
   Scope background_;
+  MountWatch mounts_;
   std::vector<Warm> ready_;
   std::vector<std::filesystem::path> spare_;
   bool filling_ = false;

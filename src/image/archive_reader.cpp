@@ -24,8 +24,12 @@ std::string reason(::archive* handle) {
 
 }  // namespace
 
-PlainStream::PlainStream(int fd, std::function<void(std::uint64_t)> progress)
-    : fd_(fd), progress_(std::move(progress)), buffer_(std::make_unique<char[]>(kPiece)), handle_(archive_read_new()) {
+PlainStream::PlainStream(int fd, std::function<void(std::uint64_t)> progress, RecipeWriter* recipe)
+    : fd_(fd),
+      progress_(std::move(progress)),
+      recipe_(recipe),
+      buffer_(std::make_unique<char[]>(kPiece)),
+      handle_(archive_read_new()) {
   for (auto support :
        {archive_read_support_filter_gzip, archive_read_support_filter_bzip2, archive_read_support_filter_xz,
         archive_read_support_filter_lzma, archive_read_support_filter_zstd, archive_read_support_filter_lz4,
@@ -68,6 +72,7 @@ std::string_view PlainStream::next() {
   if (status != ARCHIVE_OK) refuse("damaged or cut off: " + reason(handle_.get()));
   std::string_view piece(static_cast<const char*>(data), length);
   hasher_.update(piece);
+  if (recipe_ != nullptr) recipe_->raw(piece);
   if (auto last = piece.find_last_not_of('\0'); last != std::string_view::npos) last_data_ = size_ + last + 1;
   size_ += length;
   if (progress_) progress_(received_);
@@ -82,7 +87,7 @@ void PlainStream::expect_only_zeros_after(std::uint64_t position) {
   if (consumed < received_) refuse("there are bytes behind the end of the compressed stream");
 }
 
-TarReader::TarReader(PlainStream& stream) : stream_(stream), handle_(archive_read_new()) {
+TarReader::TarReader(TarSource& stream) : stream_(stream), handle_(archive_read_new()) {
   archive_read_support_format_tar(handle_.get());
   if (archive_read_open(handle_.get(), this, nullptr, &TarReader::read, nullptr) != ARCHIVE_OK) fail();
 }
@@ -124,7 +129,7 @@ void TarReader::fail() {
 void TarReader::finish() {
   auto end = static_cast<std::uint64_t>(archive_filter_bytes(handle_.get(), -1));
   // At the end libarchive notes where it looked for the next header: a zero block was consumed there, or nothing was.
-  if (end <= static_cast<std::uint64_t>(archive_read_header_position(handle_.get())))
+  if (!stream_.is_verified() && end <= static_cast<std::uint64_t>(archive_read_header_position(handle_.get())))
     refuse("ends without an end mark: it has been cut off");
   stream_.expect_only_zeros_after(end);
 }

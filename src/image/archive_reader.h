@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gantry/oci/digest.h"
+#include "tar_recipe.h"
 
 namespace gantry::image {
 
@@ -17,18 +18,30 @@ struct CloseArchive {
 };
 using ArchiveHandle = std::unique_ptr<::archive, CloseArchive>;
 
+/// The bytes of a tar, one piece after the other.
+class TarSource {
+ public:
+  virtual ~TarSource() = default;
+  /// The next piece, valid until the next call; empty at the end. Throws Error.
+  virtual std::string_view next() = 0;
+  /// Called when the tar has ended at `position`: reads to the end. What stands behind must be nothing but zeros.
+  virtual void expect_only_zeros_after(std::uint64_t position) = 0;
+  /// Every byte is compared with a digest: then a missing end mark is how the tar was made, and no damage.
+  virtual bool is_verified() const { return false; }
+};
+
 /// The bytes of `fd` with compression taken off, hashed and counted as they pass. Neither copied nor moved: libarchive
 /// keeps a pointer to it.
-class PlainStream {
+class PlainStream : public TarSource {
  public:
-  PlainStream(int fd, std::function<void(std::uint64_t)> progress);
+  /// `recipe`, if there is one, gets every byte.
+  PlainStream(int fd, std::function<void(std::uint64_t)> progress, RecipeWriter* recipe = nullptr);
   PlainStream(const PlainStream&) = delete;
   PlainStream& operator=(const PlainStream&) = delete;
 
-  /// The next piece, valid until the next call; empty at the end. Throws Error.
-  std::string_view next();
-  /// Reads to the end; refuses bytes that are not zero behind `position`, and bytes behind the compressed stream.
-  void expect_only_zeros_after(std::uint64_t position);
+  std::string_view next() override;
+  /// Refuses bytes behind the compressed stream as well.
+  void expect_only_zeros_after(std::uint64_t position) override;
   std::uint64_t size() const { return size_; }
   oci::Digest digest() { return hasher_.finish(); }
 
@@ -38,6 +51,7 @@ class PlainStream {
 
   int fd_;
   std::function<void(std::uint64_t)> progress_;
+  RecipeWriter* recipe_;
   std::unique_ptr<char[]> buffer_;
   std::uint64_t received_ = 0;
   std::uint64_t size_ = 0;
@@ -50,7 +64,7 @@ class PlainStream {
 /// The entries of a tar stream.
 class TarReader {
  public:
-  explicit TarReader(PlainStream& stream);
+  explicit TarReader(TarSource& stream);
   TarReader(const TarReader&) = delete;
   TarReader& operator=(const TarReader&) = delete;
 
@@ -58,13 +72,15 @@ class TarReader {
   ::archive_entry* next();
   /// Calls `write` with each piece of the current entry's content and where it belongs; holes are not mentioned.
   void content(const std::function<void(std::string_view, std::uint64_t)>& write);
+  /// Where the current entry's content begins in the stream; before `content`.
+  std::uint64_t position() const { return static_cast<std::uint64_t>(archive_filter_bytes(handle_.get(), -1)); }
 
  private:
   static la_ssize_t read(::archive* handle, void* self, const void** buffer);
   [[noreturn]] void fail();
   void finish();
 
-  PlainStream& stream_;
+  TarSource& stream_;
   std::exception_ptr failure_;  ///< what the stream threw while libarchive, which is C, was on the stack
   ArchiveHandle handle_;
 };

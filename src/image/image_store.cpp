@@ -8,17 +8,17 @@
 
 #include "gantry/base/error.h"
 #include "gantry/base/json.h"
+#include "gantry/base/log.h"
 #include "gantry/image/archive.h"
 #include "image_store_impl.h"
 #include "layer_tar.h"
+#include "unpack.h"
 
 namespace gantry::image {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::milliseconds kProgressEvery{100};
-constexpr char kLayerType[] = "application/vnd.oci.image.layer.v1.tar";
-constexpr char kConfigType[] = "application/vnd.oci.image.config.v1+json";
 
 // Turns a stream of byte counts into a few messages a second.
 std::function<void(std::uint64_t)> counting(const ProgressSink& sink, std::string id, std::string status,
@@ -45,14 +45,6 @@ std::uint64_t length_of(int fd) {
   return at >= 0 && at < info.st_size ? static_cast<std::uint64_t>(info.st_size - at) : 0;
 }
 
-oci::Manifest manifest_of(const std::string& config_text, const std::string& id,
-                          const std::vector<rows::Layer>& layers) {
-  oci::Manifest manifest;
-  manifest.config = {kConfigType, id, config_text.size(), {}};
-  for (const auto& layer : layers) manifest.layers.push_back({kLayerType, layer.diff_id, layer.tar_bytes, {}});
-  return manifest;
-}
-
 std::string canonical_name(const std::string& reference) {
   auto parsed = oci::Reference::parse(reference);
   if (!parsed.digest.empty())
@@ -62,6 +54,14 @@ std::string canonical_name(const std::string& reference) {
 }
 
 }  // namespace
+
+oci::Manifest manifest_of(const std::string& config_text, const std::string& id,
+                          const std::vector<rows::Layer>& layers) {
+  oci::Manifest manifest;
+  manifest.config = {kConfigType, id, config_text.size(), {}};
+  for (const auto& layer : layers) manifest.layers.push_back({kLayerType, layer.diff_id, layer.tar_bytes, {}});
+  return manifest;
+}
 
 ImageStore::ImageStore(store::Database& database, content::ContentStore& content, fs::path layers_dir)
     : impl_(std::make_unique<Impl>(database, content, std::move(layers_dir))) {}
@@ -74,8 +74,15 @@ std::shared_ptr<ImageStore::Lease> ImageStore::lease() {
 
 void ImageStore::hold(Lease& lease, const std::string& diff_id) {
   std::lock_guard lock(impl_->mutex);
-  bool there = impl_->database.transaction([&](store::Transaction& t) { return rows::layer(t, diff_id).has_value(); });
+  bool damaged = false;
+  bool there = impl_->database.transaction([&](store::Transaction& t) {
+    damaged = rows::is_damaged(t, diff_id);
+    return rows::layer(t, diff_id).has_value();
+  });
   if (!there) throw Error(ErrorKind::not_found, "layer " + diff_id + " is not there");
+  // Whoever can make it anew does so, and it is replaced.
+  if (damaged)
+    throw Error(ErrorKind::not_found, "layer " + diff_id + " is damaged", "run 'gantry image verify --repair'");
   lease.diff_ids.insert(diff_id);
 }
 
@@ -96,9 +103,17 @@ fs::path ImageStore::layer_path(const std::string& diff_id) const {
 void ImageStore::Impl::publish(TemporaryDirectory& ingest, const rows::Layer& layer, bool canonical, Lease* lease) {
   layers.sync(ingest);
   std::lock_guard lock(mutex);
-  layers.publish(ingest, oci::Digest::parse(layer.diff_id));
-  database.transaction([&](store::Transaction& t) { rows::insert_layer(t, layer, canonical); });
+  auto digest = oci::Digest::parse(layer.diff_id);
+  bool damaged = database.transaction([&](store::Transaction& t) { return rows::is_damaged(t, layer.diff_id); });
+  if (damaged) {
+    layers.replace(ingest, digest);
+    database.transaction([&](store::Transaction& t) { rows::replace_layer(t, layer); });
+  } else {
+    layers.publish(ingest, digest);
+    database.transaction([&](store::Transaction& t) { rows::insert_layer(t, layer, canonical); });
+  }
   if (lease != nullptr) lease->diff_ids.insert(layer.diff_id);
+  if (grown) grown();
 }
 
 std::string ImageStore::import_layer(int fd, Lease& lease, const ProgressSink& progress) {
@@ -107,7 +122,11 @@ std::string ImageStore::import_layer(int fd, Lease& lease, const ProgressSink& p
   fs::path tree = ingest.path() / "fs";
   make_directories(tree, 0755);
   Fd directory = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
-  auto unpacked = unpack_archive(fd, directory.get(), {}, counting(progress, kLine, "unpacking", length_of(fd)));
+  Fd recipe_file = open_file((ingest.path() / kRecipe).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+  RecipeWriter recipe(recipe_file.get());
+  auto unpacked =
+      unpack_archive(fd, directory.get(), {}, counting(progress, kLine, "unpacking", length_of(fd)), &recipe);
+  if (!recipe.finish()) std::filesystem::remove(ingest.path() / kRecipe);
   report(progress, kLine, "writing to disk");
   rows::Layer layer{unpacked.digest.str(), disk_usage(directory.get()), unpacked.bytes};
   impl_->publish(ingest, layer, false, &lease);
@@ -148,35 +167,100 @@ ImageInfo ImageStore::commit_image(const std::vector<std::string>& diff_ids, oci
   auto name = reference.empty() ? std::string() : canonical_name(reference);
   config.rootfs = {.diff_ids = diff_ids};
   if (!config.created) config.created = to_rfc3339(now());
-  auto text = json::to_text(config);
-
+  std::set<std::string> blobs;
+  if (auto packages = config.config.Labels.find(kPackagesLabel); packages != config.config.Labels.end())
+    blobs.insert(packages->second);
   std::lock_guard lock(impl_->mutex);
-  auto& database = impl_->database;
-  auto layers = database.transaction([&](store::Transaction& t) {
+  return impl_->record({json::to_text(config), {}, diff_ids, name, std::move(blobs), name.empty()});
+}
+
+ImageInfo ImageStore::adopt_image(const std::string& config, const std::string& manifest,
+                                  const std::vector<std::string>& diff_ids, const std::string& reference, Lease& lease,
+                                  bool keep) {
+  auto name = reference.empty() ? std::string() : canonical_name(reference);
+  auto parsed = json::from_text<oci::ImageConfig>(config, "configuration of an image");
+  if (parsed.rootfs.diff_ids != diff_ids)
+    throw Error(ErrorKind::invalid, "the configuration of the image lists other layers than it came with");
+  std::set<std::string> blobs;
+  std::lock_guard lock(impl_->mutex);
+  // A base image made here brings its list of packages only to the machine it was made on.
+  if (auto packages = parsed.config.Labels.find(kPackagesLabel); packages != parsed.config.Labels.end())
+    if (impl_->has_blob(packages->second)) blobs.insert(packages->second);
+  lease.blobs.insert(oci::Digest::of(config).str());
+  return impl_->record({config, manifest, diff_ids, name, std::move(blobs), keep});
+}
+
+ImageInfo ImageStore::Impl::record(const NewRecord& image) {
+  auto held = database.transaction([&](store::Transaction& t) {
     std::vector<rows::Layer> out;
-    for (const auto& diff_id : diff_ids) {
+    for (const auto& diff_id : image.diff_ids) {
       auto layer = rows::layer(t, diff_id);
       if (!layer) throw Error(ErrorKind::not_found, "layer " + diff_id + " is not there");
       out.push_back(*layer);
     }
     return out;
   });
-  auto id = impl_->content.write(text).str();
-  auto manifest = impl_->content.write(json::to_text(manifest_of(text, id, layers))).str();
-  rows::NewImage row{{id, manifest}, name.empty(), diff_ids, {id, manifest}};
-  if (auto packages = config.config.Labels.find(kPackagesLabel); packages != config.config.Labels.end())
-    row.blobs.insert(packages->second);
+  auto id = content.write(image.config).str();
+  auto text = image.manifest.empty() ? json::to_text(manifest_of(image.config, id, held)) : image.manifest;
+  auto manifest = content.write(text).str();
+  rows::NewImage row{{id, manifest}, image.keep, image.diff_ids, image.blobs};
+  row.blobs.insert({id, manifest});
   database.transaction([&](store::Transaction& t) {
     rows::insert_image(t, row);
-    if (!name.empty()) rows::set_name(t, name, id);
+    rows::set_used(t, id, now());
+    write_touched(t);
+    if (!image.name.empty()) rows::set_name(t, image.name, id, now());
   });
-  return impl_->describe(id);
+  return describe(id);
+}
+
+bool ImageStore::Impl::has_blob(const std::string& digest) const {
+  try {
+    return content.has(oci::Digest::parse(digest));
+  } catch (const Error&) {
+    return false;  // a label says anything
+  }
+}
+
+void ImageStore::touch(const std::string& id) {
+  std::lock_guard lock(impl_->touched_mutex);
+  impl_->touched[id] = now();
+}
+
+void ImageStore::on_growth(std::function<void()> grown) { impl_->grown = std::move(grown); }
+
+void ImageStore::Impl::write_touched(store::Transaction& t) {
+  std::map<std::string, Timestamp> now_written;
+  {
+    std::lock_guard lock(touched_mutex);
+    now_written.swap(touched);
+  }
+  for (const auto& [id, at] : now_written) rows::set_used(t, id, at);
+}
+
+std::optional<Timestamp> ImageStore::Impl::touched_at(const std::string& id) const {
+  std::lock_guard lock(touched_mutex);
+  auto found = touched.find(id);
+  return found == touched.end() ? std::nullopt : std::optional(found->second);
 }
 
 void ImageStore::tag(const std::string& source, const std::string& target) {
   auto name = canonical_name(target);
   std::lock_guard lock(impl_->mutex);
-  impl_->database.transaction([&](store::Transaction& t) { rows::set_name(t, name, impl_->find(t, source).id); });
+  impl_->database.transaction([&](store::Transaction& t) {
+    auto id = impl_->find(t, source).id;
+    rows::set_name(t, name, id, now());
+    rows::set_used(t, id, now());
+    impl_->write_touched(t);
+  });
+}
+
+void ImageStore::set_digest(const std::string& id, const std::string& reference, const std::string& digest) {
+  auto parsed = oci::Reference::parse(reference);
+  std::lock_guard lock(impl_->mutex);
+  impl_->database.transaction([&](store::Transaction& t) {
+    rows::set_digest(t, parsed.domain + "/" + parsed.path, oci::Digest::parse(digest).str(), impl_->find(t, id).id);
+  });
 }
 
 ImageInfo ImageStore::resolve(const std::string& reference) const {
@@ -189,7 +273,13 @@ std::vector<ImageInfo> ImageStore::list() const {
   std::lock_guard lock(impl_->mutex);
   auto images = impl_->database.transaction([](store::Transaction& t) { return rows::all_images(t); });
   std::vector<ImageInfo> out;
-  for (const auto& image : images) out.push_back(impl_->describe(image.id));
+  for (const auto& image : images) {
+    try {
+      out.push_back(impl_->describe(image.id));
+    } catch (const Error& error) {
+      log::warn("image {}: {}", image.id, error.message());  // the others are listed all the same
+    }
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -9,8 +10,15 @@
 #include "layer_directory.h"
 #include "lease.h"
 #include "rows.h"
+#include "writer_crew.h"
 
 namespace gantry::image {
+
+/// An image and the canonical names it is to be saved with.
+struct Chosen {
+  ImageInfo info;
+  std::vector<std::string> names;
+};
 
 /// What the parts of ImageStore share. `mutex` makes "is it still there? then refer to it" one step against removal: it
 /// is held while a layer or blob is published and recorded, and while unused ones are withdrawn, both of which are
@@ -24,6 +32,10 @@ struct ImageStore::Impl {
   LayerDirectory layers;
   std::mutex mutex;
   LeaseTable leases;
+  mutable std::mutex touched_mutex;  ///< never held while anything is written: `touch` is called on the control thread
+  std::map<std::string, Timestamp> touched;  ///< images in use, not written yet
+  std::function<void()> grown;
+  std::weak_ptr<WriterCrew> crew;  ///< its threads live as long as somebody receives a layer
 
   /// Throws Error (not_found) with what to do; (conflict) when a prefix fits several.
   rows::Image find(store::Transaction& t, const std::string& reference) const;
@@ -31,6 +43,10 @@ struct ImageStore::Impl {
   ImageInfo describe(const std::string& id) const;
   /// Gives a finished directory its name and its row, unless an equal layer is there.
   void publish(TemporaryDirectory& ingest, const rows::Layer& layer, bool canonical, Lease* lease);
+
+  std::shared_ptr<WriterCrew> writer_crew();
+  void write_touched(store::Transaction& t);
+  std::optional<Timestamp> touched_at(const std::string& id) const;
 
   /// Under `mutex`: takes unused layers (among `only`, when given) and blobs away from the store. The files of the
   /// layers go with `trash`.
@@ -41,9 +57,32 @@ struct ImageStore::Impl {
   };
   Swept sweep(const std::set<std::string>* only);
 
+  /// What makes up an image. `name` is canonical, or empty; an empty manifest is made.
+  struct NewRecord {
+    std::string config;
+    std::string manifest;
+    std::vector<std::string> diff_ids;
+    std::string name;
+    std::set<std::string> blobs;
+    bool keep = false;  ///< stays without a name
+  };
+  /// Under `mutex`: its layers are there and stay.
+  ImageInfo record(const NewRecord& image);
+  std::vector<Chosen> choose(const std::vector<std::string>& references) const;
+  bool has_blob(const std::string& digest) const;
+
   void recover_layers();
   void recover_images();
 };
+
+/// Beside a layer's `fs`: how its tar is made again (tar_recipe.h).
+inline constexpr char kRecipe[] = "recipe";
+inline constexpr char kLayerType[] = "application/vnd.oci.image.layer.v1.tar";
+inline constexpr char kConfigType[] = "application/vnd.oci.image.config.v1+json";
+
+/// With layers as they are: uncompressed.
+oci::Manifest manifest_of(const std::string& config_text, const std::string& id,
+                          const std::vector<rows::Layer>& layers);
 
 /// What to do about an image that is not there.
 std::string advice(const std::string& reference, const std::vector<std::string>& familiar_names);

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "gantry/base/error.h"
+#include "gantry/base/ids.h"
 #include "gantry/base/log.h"
 
 namespace gantry::image {
@@ -13,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kIngest = "ingest";
+constexpr const char* kOld = "old";
 
 }  // namespace
 
@@ -28,7 +31,23 @@ TemporaryDirectory LayerDirectory::ingest() const { return TemporaryDirectory(ro
 // One call for many files; fsync of each would be slower by orders of magnitude.
 void LayerDirectory::sync(const TemporaryDirectory& ingest) const {
   Fd fd = open_file(ingest.path().string(), O_RDONLY | O_DIRECTORY);
-  if (::syncfs(fd.get()) < 0) throw_errno("sync " + ingest.path().string());
+  std::unique_lock lock(rounds_->mutex);
+  auto mine = ++rounds_->asked;
+  while (rounds_->done < mine) {
+    if (rounds_->running) {
+      rounds_->changed.wait(lock);
+      continue;
+    }
+    rounds_->running = true;
+    auto covered = rounds_->asked;
+    lock.unlock();
+    int failed = ::syncfs(fd.get()) < 0 ? errno : 0;
+    lock.lock();
+    rounds_->running = false;
+    rounds_->changed.notify_all();
+    if (failed != 0) throw system_error(failed, "sync " + ingest.path().string());
+    rounds_->done = std::max(rounds_->done, covered);
+  }
 }
 
 void LayerDirectory::publish(TemporaryDirectory& ingest, const oci::Digest& diff_id) const {
@@ -38,6 +57,32 @@ void LayerDirectory::publish(TemporaryDirectory& ingest, const oci::Digest& diff
   }
   ingest.release();
   sync_directory(root_);
+}
+
+// The new one goes where the old one is to be, and both change places: a crash in between leaves a copy there that
+// nobody needs, never an old one that is deleted under who has it mounted.
+void LayerDirectory::replace(TemporaryDirectory& ingest, const oci::Digest& diff_id) const {
+  make_directories(root_ / kOld, 0700);
+  auto place = root_ / diff_id.hex();
+  auto aside = root_ / kOld / (diff_id.hex() + "." + random_hex(8));
+  if (::rename(ingest.path().c_str(), aside.c_str()) < 0) throw_errno("replace layer " + diff_id.str());
+  ingest.release();
+  bool swapped = ::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) == 0;
+  // One whose files are gone altogether has nothing to change places with.
+  if (!swapped && (errno != ENOENT || ::rename(aside.c_str(), place.c_str()) < 0))
+    throw_errno("replace layer " + diff_id.str());
+  sync_directory(root_);
+  sync_directory(root_ / kOld);
+}
+
+void LayerDirectory::drop_replaced(const std::function<bool(const std::string&)>& in_use) const {
+  std::vector<fs::path> gone;
+  std::error_code none;  // nothing has ever been replaced
+  for (const auto& entry : fs::directory_iterator(root_ / kOld, none)) {
+    auto name = entry.path().filename().string();
+    if (!in_use("sha256:" + name.substr(0, name.find('.')))) gone.push_back(entry.path());
+  }
+  for (const auto& path : gone) remove_tree(path);
 }
 
 TemporaryDirectory LayerDirectory::withdraw(const oci::Digest& diff_id) const {
@@ -51,7 +96,7 @@ std::vector<oci::Digest> LayerDirectory::list() const {
   std::vector<oci::Digest> out;
   for (const auto& entry : fs::directory_iterator(root_)) {
     auto name = entry.path().filename().string();
-    if (name != kIngest) out.push_back(oci::Digest::parse("sha256:" + name));
+    if (name != kIngest && name != kOld) out.push_back(oci::Digest::parse("sha256:" + name));
   }
   return out;
 }

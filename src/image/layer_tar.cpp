@@ -58,7 +58,8 @@ bool is_opaque(const std::string& path) {
 
 class Serializer {
  public:
-  explicit Serializer(const std::function<void(std::string_view)>& sink) : sink_(sink), buffer_(new char[kPiece]) {}
+  Serializer(const std::function<void(std::string_view)>& sink, const std::function<bool(const std::string&)>& skip)
+      : sink_(sink), skip_(skip), buffer_(new char[kPiece]) {}
 
   LayerTar run(int directory) {
     root(directory);
@@ -104,6 +105,7 @@ class Serializer {
   }
 
   void take(const TreeEntry& entry) {
+    if (skip_ && skip_(entry.path)) return;
     if (entry.name.starts_with(".wh."))
       throw Error(ErrorKind::invalid,
                   "layer file \"" + entry.path + "\": a name that begins with .wh. means a deletion in an image layer",
@@ -194,6 +196,7 @@ class Serializer {
   }
 
   const std::function<void(std::string_view)>& sink_;
+  const std::function<bool(const std::string&)>& skip_;
   std::unique_ptr<char[]> buffer_;
   oci::Hasher hasher_;
   LayerTar result_;
@@ -216,8 +219,9 @@ void clean_attributes(const std::string& path, const std::string& shown) {
 
 }  // namespace
 
-LayerTar write_layer_tar(int directory, const std::function<void(std::string_view)>& sink) {
-  return Serializer(sink).run(directory);
+LayerTar write_layer_tar(int directory, const std::function<void(std::string_view)>& sink,
+                         const std::function<bool(const std::string&)>& skip) {
+  return Serializer(sink, skip).run(directory);
 }
 
 void clean_upper(int directory) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string_view>
 
+#include "gantry/image/disk.h"
 #include "gantry/oci/digest.h"
 
 /// The canonical tar of a layer directory: the same content gives the same bytes, on any machine, at any time, so that
@@ -31,14 +32,13 @@ struct LayerTar {
 
 /// Walks `directory` (an open directory in overlayfs form that nobody changes meanwhile) and hands the tar to `sink` in
 /// pieces; an empty sink only hashes. Error invalid: a file whose name begins with ".wh.", which a layer cannot have.
-LayerTar write_layer_tar(int directory, const std::function<void(std::string_view)>& sink);
+/// `skip`: paths (relative) to leave out.
+LayerTar write_layer_tar(int directory, const std::function<void(std::string_view)>& sink,
+                         const std::function<bool(const std::string&)>& skip = {});
 
 /// Makes an upper directory fit to be kept as a layer: removes overlayfs' private attributes (origin, impure, nlink,
 /// ...) except the opaque mark, and sockets. Error unsupported when a file carries redirect or metacopy: such a layer
 /// would be incomplete without the ones it was made on. Mounts for builds must say redirect_dir=off,metacopy=off.
 void clean_upper(int directory);
-
-/// Bytes the files below `directory` occupy, each counted once.
-std::uint64_t disk_usage(int directory);
 
 }  // namespace gantry::image

@@ -26,6 +26,7 @@ std::string familiar(const std::string& canonical) { return oci::Reference::pars
 std::optional<rows::Image> find_by_name(store::Transaction& t, const oci::Reference& reference) {
   if (reference.digest.empty()) return rows::image_by_name(t, reference.canonical());
   auto repository = reference.domain + "/" + reference.path;
+  if (auto image = rows::image_by_digest(t, repository, reference.digest)) return image;
   for (const auto& image : rows::images_by_manifest(t, reference.digest))
     for (const auto& name : rows::names_of(t, image.id))
       if (name.starts_with(repository + ":")) return image;
@@ -59,7 +60,11 @@ ImageInfo ImageStore::Impl::describe(const std::string& id) const {
     info.layers = rows::layers_of(t, id);
     info.size = rows::size_of(t, id);
     for (const auto& name : rows::names_of(t, id)) info.references.push_back(familiar(name));
+    for (const auto& name : rows::digests_of(t, id)) info.digests.push_back(familiar(name));
+    info.tagged = rows::last_named(t, id);
+    info.used = rows::last_used(t, id);
   });
+  if (auto used = touched_at(id)) info.used = used;
   info.config = json::from_text<oci::ImageConfig>(content.read(oci::Digest::parse(id)), "configuration of image " + id);
   info.created = from_rfc3339(info.config.created.value_or("")).value_or(Timestamp{});
   return info;

@@ -1,6 +1,4 @@
 #include <fcntl.h>
-#include <locale.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -11,7 +9,10 @@
 #include "archive_reader.h"
 #include "gantry/base/error.h"
 #include "gantry/image/archive.h"
+#include "plain_names.h"
+#include "space_guard.h"
 #include "tree_writer.h"
+#include "unpack.h"
 
 namespace gantry::image {
 namespace {
@@ -19,55 +20,13 @@ namespace {
 constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kMeta = ".wh..wh.";
 constexpr std::string_view kOpaqueMark = ".wh..wh..opq";
-constexpr std::uint64_t kLargestReserve = 64u << 20;
 constexpr std::int64_t kFarthestTime = 1LL << 40;  // some 35,000 years
-constexpr std::uint64_t kCheckEvery = 16u << 20;
-
-// Names in archives are bytes. With a UTF-8 locale libarchive would bring the names of PAX archives into Unicode's
-// composed form, which makes them other names; with the "C" locale it hands them over as they are. Only this thread.
-class PlainNames {
- public:
-  PlainNames() : locale_(::newlocale(LC_ALL_MASK, "C", nullptr)), previous_(::uselocale(locale_)) {}
-  PlainNames(const PlainNames&) = delete;
-  PlainNames& operator=(const PlainNames&) = delete;
-  ~PlainNames() {
-    ::uselocale(previous_);
-    ::freelocale(locale_);
-  }
-
- private:
-  locale_t locale_;
-  locale_t previous_;
-};
-
-// A full disk would stop the store too, and with it the whole daemon, so a little is always left.
-class SpaceGuard {
- public:
-  explicit SpaceGuard(int directory) : directory_(directory) { check(); }
-  void wrote(std::uint64_t bytes) {
-    since_ += bytes;
-    if (since_ < kCheckEvery) return;
-    since_ = 0;
-    check();
-  }
-
- private:
-  void check() const {
-    struct statvfs info {};
-    if (::fstatvfs(directory_, &info) < 0) throw_errno("inspect the file system");
-    auto size = static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize;
-    auto free = static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
-    if (free < std::min(kLargestReserve, size / 100)) throw system_error(ENOSPC, "unpack archive");
-  }
-
-  int directory_;
-  std::uint64_t since_ = 0;
-};
+constexpr la_int64_t kSmallFile = 96 << 10;        // larger ones gain nothing from being made elsewhere
 
 class Unpacker {
  public:
-  Unpacker(TarReader& reader, int directory, const UnpackOptions& options)
-      : reader_(reader), options_(options), writer_(directory), space_(directory) {}
+  Unpacker(TarReader& reader, int directory, const UnpackOptions& options, RecipeWriter* recipe, WriterCrew* crew)
+      : reader_(reader), options_(options), recipe_(recipe), writer_(directory, crew), space_(directory) {}
 
   std::uint64_t run() {
     std::uint64_t count = 0;
@@ -78,6 +37,7 @@ class Unpacker {
     writer_.finish();
     return count;
   }
+  std::uint64_t on_disk() const { return writer_.on_disk(); }
 
  private:
   [[noreturn]] void refuse(const std::string& why) const {
@@ -96,12 +56,14 @@ class Unpacker {
     }
     if (base.starts_with(kMeta)) return true;  // aufs' own bookkeeping, which old images still carry
     target.components.back() = base.substr(kWhiteout.size());
+    if (recipe_ != nullptr) recipe_->replaces(target);
     if (target.base().empty() || target.base() == "." || target.base() == "..") refuse("deletes no valid name");
     writer_.whiteout(target);
     return true;
   }
 
   void take() {
+    note_for_recipe();
     if (const char* target = archive_entry_hardlink(entry_)) {
       writer_.hard_link(name_, EntryName::parse(target));
       return;
@@ -124,9 +86,29 @@ class Unpacker {
     }
   }
 
+  // The content of a sparse file is not in the archive as it is in the file, and stays with the recipe's own bytes.
+  void note_for_recipe() {
+    if (recipe_ == nullptr) return;
+    bool has_content = archive_entry_hardlink(entry_) == nullptr && archive_entry_filetype(entry_) == AE_IFREG &&
+                       archive_entry_size(entry_) > 0 && archive_entry_sparse_count(entry_) == 0;
+    if (has_content) {
+      recipe_->content(reader_.position(), static_cast<std::uint64_t>(archive_entry_size(entry_)), name_);
+    } else {
+      recipe_->replaces(name_);
+    }
+  }
+
   void take_file() {
     auto size = archive_entry_size(entry_);
     if (size < 0) refuse("has a negative length");
+    if (size <= kSmallFile && archive_entry_sparse_count(entry_) == 0) {
+      std::string content;
+      content.reserve(static_cast<std::size_t>(size));
+      reader_.content([&](std::string_view piece, std::uint64_t) { content += piece; });
+      space_.wrote(content.size());
+      writer_.small_file(name_, attributes(), std::move(content));
+      return;
+    }
     writer_.file(name_, attributes(), static_cast<std::uint64_t>(size), [&](int fd) {
       reader_.content([&](std::string_view piece, std::uint64_t offset) { write_at(fd, piece, offset); });
     });
@@ -188,6 +170,7 @@ class Unpacker {
 
   TarReader& reader_;
   const UnpackOptions& options_;
+  RecipeWriter* recipe_;
   TreeWriter writer_;
   SpaceGuard space_;
   ::archive_entry* entry_ = nullptr;
@@ -198,13 +181,28 @@ class Unpacker {
 
 Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
                         const std::function<void(std::uint64_t)>& progress) {
-  PlainNames names;
-  PlainStream stream(fd, progress);
-  TarReader reader(stream);
+  return unpack_archive(fd, directory, options, progress, nullptr);
+}
+
+Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
+                        const std::function<void(std::uint64_t)>& progress, RecipeWriter* recipe) {
+  PlainStream stream(fd, progress, recipe);
+  auto files = unpack_tar(stream, directory, options, recipe, nullptr);
   Unpacked out;
-  out.entries = Unpacker(reader, directory, options).run();
+  out.entries = files.entries;
   out.bytes = stream.size();
   out.digest = stream.digest();
+  return out;
+}
+
+UnpackedFiles unpack_tar(TarSource& source, int directory, const UnpackOptions& options, RecipeWriter* recipe,
+                         WriterCrew* crew) {
+  PlainNames names;
+  TarReader reader(source);
+  Unpacker unpacker(reader, directory, options, recipe, crew);
+  UnpackedFiles out;
+  out.entries = unpacker.run();
+  out.on_disk = unpacker.on_disk();
   return out;
 }
 

@@ -14,6 +14,7 @@
 namespace gantry::network {
 
 struct EndpointRecord {
+  std::string id;  ///< 64 hexadecimal digits
   ContainerId container;
   NetworkId network;
   std::int64_t position = 0;  ///< order in which the container's endpoints were reserved
@@ -22,7 +23,7 @@ struct EndpointRecord {
   Address ipv4;
   std::optional<Address> ipv6;
   std::string mac;
-  bool default_route = true;
+  int priority = 0;
   std::vector<std::string> names;
   // Not stored:
   bool plugged = false;            ///< the link is up and names answer

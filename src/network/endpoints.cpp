@@ -8,19 +8,26 @@
 namespace gantry::network {
 
 const EndpointRecord* NetworkManager::Impl::way_out(const ContainerId& container) const {
-  const EndpointRecord* second_choice = nullptr;
+  const EndpointRecord* out = nullptr;
   for (const auto* endpoint : records.endpoints.of(container)) {
     if (records.networks.at(endpoint->network).spec.internal) continue;
-    if (endpoint->default_route) return endpoint;
-    if (second_choice == nullptr) second_choice = endpoint;
+    if (out == nullptr || endpoint->priority > out->priority) out = endpoint;
   }
-  return second_choice;
+  return out;
 }
 
 EndpointInfo NetworkManager::Impl::info_of(const EndpointRecord& endpoint) const {
   const auto& network = records.networks.at(endpoint.network);
   EndpointInfo out;
+  out.id = endpoint.id;
+  out.container = endpoint.container;
+  out.network_id = network.id;
   out.network = network.spec.name;
+  out.interface = endpoint.interface;
+  out.prefix4 = network.v4.prefix;
+  if (network.v6) out.prefix6 = network.v6->prefix;
+  out.names = endpoint.names;
+  out.plugged = endpoint.plugged;
   out.ipv4 = endpoint.ipv4.to_string();
   if (endpoint.ipv6) out.ipv6 = endpoint.ipv6->to_string();
   out.gateway = network.gateway.to_string();
@@ -40,6 +47,8 @@ std::vector<Plug> NetworkManager::Impl::plugs_of(const ContainerId& container) c
     plug.endpoint = *endpoint;
     plug.prefix4 = network.v4.prefix;
     if (network.v6) plug.prefix6 = network.v6->prefix;
+    plug.isolated = !network.options.between_containers;
+    plug.mtu = network.options.mtu.value_or(0);
     if (endpoint == outward) {
       plug.route4 = network.gateway;
       plug.route6 = network.gateway6;

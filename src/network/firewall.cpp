@@ -41,7 +41,7 @@ constexpr std::string_view kChains = R"(
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
-    iifname @routed oifname != "gt*" masquerade
+    iifname @masked oifname != "gt*" oifname != @bridges masquerade
     ip saddr . oifname @near4 ct status dnat masquerade
     ip6 saddr . oifname @near6 ct status dnat masquerade
     ip saddr 127.0.0.0/8 oifname @bridges masquerade
@@ -52,6 +52,7 @@ constexpr std::string_view kChains = R"(
     fib saddr . iif oif missing drop
     ct status dnat accept
     oifname "gt*" drop
+    oifname @bridges drop
     accept
   }
   chain entering {
@@ -90,6 +91,8 @@ std::string elements(const std::vector<std::string>& list) {
 std::string quoted(const std::string& name) { return '"' + name + '"'; }
 std::string pair_of(const std::string& bridge) { return quoted(bridge) + " . " + quoted(bridge); }
 
+bool is_masked(const FirewallNetwork& network) { return !network.internal && network.masquerade; }
+
 std::string near_of(const Subnet& subnet, const std::string& bridge) { return subnet.text() + " . " + quoted(bridge); }
 
 std::string map_of(const PortForward& forward) {
@@ -127,20 +130,21 @@ std::string forward_chain(bool guard) {
 }
 
 std::string sets(const std::vector<FirewallNetwork>& networks) {
-  std::vector<std::string> bridges, routed, same, near4, near6;
+  std::vector<std::string> bridges, routed, masked, same, near4, near6;
   for (const auto& network : networks) {
     bridges.push_back(quoted(network.bridge));
     if (!network.internal) routed.push_back(quoted(network.bridge));
-    same.push_back(pair_of(network.bridge));
+    if (is_masked(network)) masked.push_back(quoted(network.bridge));
+    if (network.between_containers) same.push_back(pair_of(network.bridge));
     near4.push_back(near_of(network.v4, network.bridge));
     if (network.v6) near6.push_back(near_of(*network.v6, network.bridge));
   }
   return fmt::format(
       "  set bridges {{ type ifname; {} }}\n  set routed {{ type ifname; {} }}\n"
-      "  set same {{ type ifname . ifname; {} }}\n"
+      "  set masked {{ type ifname; {} }}\n  set same {{ type ifname . ifname; {} }}\n"
       "  set near4 {{ type ipv4_addr . ifname; flags interval; {} }}\n"
       "  set near6 {{ type ipv6_addr . ifname; flags interval; {} }}\n",
-      elements(bridges), elements(routed), elements(same), elements(near4), elements(near6));
+      elements(bridges), elements(routed), elements(masked), elements(same), elements(near4), elements(near6));
 }
 
 std::string maps(const std::vector<PortForward>& forwards) {
@@ -158,10 +162,11 @@ std::string change_network(std::string_view verb, const std::string& instance, c
     out += fmt::format("{} element {} {} {{ {} }}\n", verb, target, set, value);
   };
   element("bridges", bridge);
-  element("same", pair_of(network.bridge));
+  if (network.between_containers) element("same", pair_of(network.bridge));
   element("near4", near_of(network.v4, network.bridge));
   if (network.v6) element("near6", near_of(*network.v6, network.bridge));
   if (!network.internal) element("routed", bridge);
+  if (is_masked(network)) element("masked", bridge);
   return out;
 }
 

@@ -20,6 +20,8 @@ struct FirewallNetwork {
   bool internal = false;
   Subnet v4;
   std::optional<Subnet> v6;
+  bool between_containers = true;  ///< they reach each other
+  bool masquerade = true;          ///< they go out under the host's address
 };
 
 /// One entry of a destination map. Without `host` it matches every local address of the target's family.

@@ -20,6 +20,12 @@ std::uint32_t random_group() {
   return out | 0x40000000U;
 }
 
+// With br_netfilter the rules keep the containers of a bridge apart, and let through what is published. They must then
+// do it alone: it leads a packet for a published port of a neighbour from port to port, where isolation would stop it.
+bool rules_see_bridged() {
+  return read_sysctl("bridge/bridge-nf-call-iptables") == "1" && read_sysctl("bridge/bridge-nf-call-ip6tables") == "1";
+}
+
 int require_index(const RouteSocket& socket, const std::string& name) {
   auto index = socket.index_of(name);
   if (!index) throw Error(ErrorKind::unavailable, "link " + name + " is gone, as if its namespace had ended");
@@ -86,13 +92,15 @@ void attach_link(const WarmLink& link, const Plug& plug) {
   auto bridge = host.index_of(plug.bridge);
   if (!bridge) throw Error(ErrorKind::unavailable, "bridge " + plug.bridge + " does not exist", "restart gantryd");
   RouteBatch outer;
-  outer.change_link({.index = link.host_index, .master = *bridge, .up = true});
+  outer.change_link({.index = link.host_index, .mtu = plug.mtu, .master = *bridge, .up = true});
+  if (plug.isolated && !rules_see_bridged()) outer.isolate(link.host_index);
   if (plug.hairpin) outer.set_hairpin(link.host_index);
   host.run(outer);
 
   const auto& endpoint = plug.endpoint;
   RouteBatch inner;
-  inner.change_link({.index = link.peer_index, .name = endpoint.interface, .mac = endpoint.mac, .up = true});
+  inner.change_link(
+      {.index = link.peer_index, .name = endpoint.interface, .mac = endpoint.mac, .mtu = plug.mtu, .up = true});
   inner.add_address(link.peer_index, endpoint.ipv4, plug.prefix4);
   if (endpoint.ipv6) inner.add_address(link.peer_index, *endpoint.ipv6, plug.prefix6);
   if (plug.route4) inner.add_default_route(link.peer_index, *plug.route4);
@@ -103,6 +111,21 @@ void attach_link(const WarmLink& link, const Plug& plug) {
   settle.settle_link(link.host_index);
   settle.settle_link(*bridge);
   host.run(settle);
+}
+
+// IPv6 keeps several default routes side by side, so the old one goes first.
+void set_way_out(int netns, const WayOut& way) {
+  auto inside = in_netns(netns, [] { return RouteSocket(); });
+  RouteBatch batch;
+  int index = way.interface.empty() ? 0 : require_index(inside, way.interface);
+  if (way.gateway4) {
+    batch.add_default_route(index, *way.gateway4);
+  } else {
+    batch.remove_default_route(true);
+  }
+  batch.remove_default_route(false);
+  if (way.gateway6) batch.add_default_route(index, *way.gateway6);
+  inside.run(batch);
 }
 
 void set_hairpin(const std::string& veth) {
@@ -136,6 +159,7 @@ void raise_loopback(int netns) {
 
 void adopt_ports(const std::vector<Port>& ports) {
   Netlink netlink;
+  RouteBatch isolation;
   std::map<std::string, Link> links;
   for (auto& link : netlink.links()) links.emplace(link.name, link);
   for (const auto& port : ports) {
@@ -143,7 +167,9 @@ void adopt_ports(const std::vector<Port>& ports) {
     auto bridge = links.find(port.bridge);
     if (veth == links.end() || bridge == links.end() || veth->second.master == bridge->second.index) continue;
     netlink.set_master(veth->second.index, bridge->second.index);
+    if (port.isolated && !rules_see_bridged()) isolation.isolate(veth->second.index);
   }
+  RouteSocket().run(isolation);
 }
 
 }  // namespace gantry::network

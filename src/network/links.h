@@ -31,10 +31,20 @@ struct Plug {
   int prefix6 = 64;
   std::optional<Address> route4;  ///< default route's gateway
   std::optional<Address> route6;
-  bool hairpin = false;  ///< ports will be published
+  bool hairpin = false;   ///< ports will be published
+  bool isolated = false;  ///< reaches no other container of its bridge
+  int mtu = 0;            ///< of the link; 0: as it was made
 };
 /// Gives the pair its bridge, addresses and routes and brings it up.
 void attach_link(const WarmLink& link, const Plug& plug);
+/// Where packets go that are for no network of the container; without a gateway: nowhere.
+struct WayOut {
+  std::string interface;
+  std::optional<Address> gateway4;
+  std::optional<Address> gateway6;
+};
+/// In the place of what leads out of that namespace now.
+void set_way_out(int netns, const WayOut& way);
 /// See RouteBatch::set_hairpin.
 void set_hairpin(const std::string& veth);
 /// Brings `lo` up inside.
@@ -45,6 +55,7 @@ void remove_links(const std::vector<std::string>& names);
 struct Port {
   std::string veth;
   std::string bridge;
+  bool isolated = false;
 };
 void adopt_ports(const std::vector<Port>& ports);
 

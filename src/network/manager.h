@@ -17,7 +17,6 @@
 
 namespace gantry::network {
 
-inline constexpr const char* kDefaultNetwork = "default";
 /// The kernel's limit (BR_MAX_PORTS): port numbers have ten bits, and 0 is none.
 inline constexpr std::size_t kBridgePorts = 1023;
 
@@ -42,7 +41,12 @@ struct NetworkManager::Impl {
   task<NetworkInfo> create(NetworkSpec spec);
   task<NetworkInfo> create_in_turn(NetworkSpec spec);
   task<> remove(std::string name_or_id);
+  task<NetworkInfo> ensure_default();
+  task<std::vector<NetworkInfo>> prune(std::function<bool(const NetworkInfo&)> unwanted);
+  task<> require_own_bridge(NetworkSpec spec);
   NetworkInfo info_of(const NetworkRecord& network) const;
+  std::optional<NetworkInfo> predefined(const std::string& name_or_id) const;
+  NetworkInfo inspect(const std::string& name_or_id) const;
   const NetworkRecord* find(const std::string& name_or_id) const;
   const NetworkRecord& require(const std::string& name_or_id) const;
   task<NetworkRecord> lay_out(NetworkSpec spec);
@@ -67,17 +71,35 @@ struct NetworkManager::Impl {
   // reservations.cpp
   task<Reservation> plan(ReservationSpec spec);
   task<EndpointInfo> reserve(EndpointSpec spec);
-  task<> ensure_default(const std::vector<EndpointSpec>& endpoints);
+  task<> ensure_default_for(const std::vector<EndpointSpec>& endpoints);
   void plan_endpoints(ReservationSpec& spec, Reservation::State& state);
   EndpointRecord lease(const NetworkRecord& network, const EndpointSpec& spec) const;
   const NetworkRecord& require_ready(const std::string& name_or_id) const;
   void undo(const Reservation::State& state);
+
+  void undo_endpoints(const Reservation::State& state);
+  /// plan_endpoints, once more after the sweeper when no address is free before.
+  task<> plan_when_swept(ReservationSpec* spec, Reservation::State* state);
+
+  // changes.cpp
+  task<Reservation> plan_more(EndpointSpec spec);
+  task<> withdraw(ContainerId container, NetworkId network);
+  task<std::vector<PublishedPort>> settle(ContainerId container, Fd netns, std::vector<PublishedPort> wanted,
+                                          std::string publish_address);
+  task<> plug_missing(ContainerId container, std::shared_ptr<Fd> netns);
+  task<> settle_routes(ContainerId container, std::shared_ptr<Fd> netns);
+  task<std::vector<PublishedPort>> settle_ports(ContainerId container, std::vector<PublishedPort> wanted);
+  task<> close_ports(ContainerId container, NetworkId network);
+  task<> lead_ports_to(ContainerId container, EndpointRecord outward);
 
   // publications.cpp
   task<std::vector<PublishedPort>> publish(ContainerId container, std::vector<PublishedPort> ports);
   /// Claims the ports in memory, and then on the host; both are undone by `unpublish`.
   std::vector<PublicationRecord> claim_ports(const ContainerId& container, const std::vector<PublishedPort>& ports);
   task<std::vector<PublicationRecord>> hold_ports(ContainerId container);
+  /// Where ports are published that name no address: where the network says, or else `otherwise`.
+  void name_addresses(const ContainerId& container, const std::string& otherwise,
+                      std::vector<PublishedPort>& ports) const;
   /// Makes the rules lead to the claimed ports.
   task<> open_ports(ContainerId container);
   task<> unpublish(ContainerId container);
@@ -130,8 +152,9 @@ struct NetworkManager::Impl {
   Sweeper sweeper;
   std::map<ContainerId, std::vector<PortHold>> holds;
   Subnet pool6;
-  bool guard = false;        ///< forwarding on the host was switched on by us
-  bool table_ready = false;  ///< the table is in the kernel and equal to `records`
+  std::vector<NetworkInfo> predefined_networks;  ///< `host` and `none`
+  bool guard = false;                            ///< forwarding on the host was switched on by us
+  bool table_ready = false;                      ///< the table is in the kernel and equal to `records`
   int mtu = 0;
 };
 

@@ -26,6 +26,24 @@ Subnet own_prefix(store::Transaction& transaction) {
   return made;
 }
 
+// Docker's clients list them and look at them by id, so they have one that stays.
+NetworkInfo fixed_network(store::Transaction& transaction, const char* name, const char* driver) {
+  auto key = std::string("id-of-") + name;
+  auto id = setting(transaction, key);
+  if (!id) {
+    id = random_hex(64);
+    set_setting(transaction, key, *id);
+    set_setting(transaction, key + "-since", to_rfc3339(now()));
+  }
+  NetworkInfo out;
+  out.id = NetworkId(*id);
+  out.spec.name = name;
+  out.spec.driver = driver;
+  out.spec.ipv6 = false;
+  out.created = from_rfc3339(setting(transaction, key + "-since").value_or("")).value_or(Timestamp{});
+  return out;
+}
+
 }  // namespace
 
 NetworkManager::Impl::Impl(asio::any_io_executor control, WorkerPool& workers, store::Database& db,
@@ -42,6 +60,8 @@ NetworkManager::Impl::Impl(asio::any_io_executor control, WorkerPool& workers, s
   database.transaction([this](store::Transaction& transaction) {
     records = load(transaction);
     pool6 = own_prefix(transaction);
+    predefined_networks.push_back(fixed_network(transaction, kHostNetwork, "host"));
+    predefined_networks.push_back(fixed_network(transaction, kNoNetwork, "null"));
   });
 }
 
@@ -62,9 +82,9 @@ task<> NetworkManager::remove_all() { return impl_->remove_all(); }
 task<NetworkInfo> NetworkManager::create(NetworkSpec spec) { return impl_->create(std::move(spec)); }
 task<> NetworkManager::remove(std::string name_or_id) { return impl_->remove(std::move(name_or_id)); }
 
-NetworkInfo NetworkManager::inspect(const std::string& name_or_id) const {
-  return impl_->info_of(impl_->require(name_or_id));
-}
+NetworkInfo NetworkManager::inspect(const std::string& name_or_id) const { return impl_->inspect(name_or_id); }
+
+std::vector<NetworkInfo> NetworkManager::predefined() const { return impl_->predefined_networks; }
 
 std::vector<NetworkInfo> NetworkManager::list() const {
   std::vector<NetworkInfo> out;
@@ -113,8 +133,54 @@ void NetworkManager::erase_rows(store::Transaction& transaction, const Container
   erase_endpoints(transaction, container);
 }
 
+void NetworkManager::erase_rows(store::Transaction& transaction, const ContainerId& container,
+                                const NetworkId& network) {
+  erase_endpoint(transaction, container, network);
+}
+
+task<NetworkInfo> NetworkManager::ensure_default() { return impl_->ensure_default(); }
+task<std::vector<NetworkInfo>> NetworkManager::prune(std::function<bool(const NetworkInfo&)> unwanted) {
+  return impl_->prune(std::move(unwanted));
+}
+task<Reservation> NetworkManager::plan_more(EndpointSpec spec) { return impl_->plan_more(std::move(spec)); }
+task<> NetworkManager::withdraw(ContainerId container, NetworkId network) {
+  return impl_->withdraw(std::move(container), std::move(network));
+}
+task<std::vector<PublishedPort>> NetworkManager::settle(ContainerId container, const Fd& netns,
+                                                        std::vector<PublishedPort> wanted,
+                                                        std::string publish_address) {
+  return impl_->settle(std::move(container), netns.duplicate(), std::move(wanted), std::move(publish_address));
+}
+
+std::vector<EndpointInfo> NetworkManager::endpoints_of(const ContainerId& container) const {
+  std::vector<EndpointInfo> out;
+  for (const auto* endpoint : impl_->records.endpoints.of(container)) out.push_back(impl_->info_of(*endpoint));
+  return out;
+}
+
+std::vector<EndpointInfo> NetworkManager::endpoints_of(const NetworkId& network) const {
+  std::vector<EndpointInfo> out;
+  for (const auto& [position, endpoint] : impl_->records.endpoints)
+    if (endpoint.network == network) out.push_back(impl_->info_of(endpoint));
+  return out;
+}
+
 void NetworkManager::released(const ContainerId& container) { impl_->released(container); }
 task<> NetworkManager::release(ContainerId container) { return impl_->release(std::move(container)); }
+std::function<void(store::Transaction&)> NetworkManager::rename(const ContainerId& container,
+                                                                const std::vector<std::vector<std::string>>& names) {
+  auto& endpoints = impl_->records.endpoints;
+  std::vector<EndpointRecord> renamed;
+  const auto& own = endpoints.of(container);
+  for (std::size_t i = 0; i < own.size() && i < names.size(); ++i) {
+    endpoints.rename(*own[i], names[i]);
+    renamed.push_back(*own[i]);
+  }
+  return [renamed = std::move(renamed)](store::Transaction& transaction) {
+    for (const auto& endpoint : renamed) update_names(transaction, endpoint);
+  };
+}
+
 task<WarmLink> NetworkManager::prepare_link(Fd netns) { return impl_->prepare_link(std::move(netns)); }
 void NetworkManager::discard(WarmLink link) { impl_->sweeper.add(std::move(link.veth), {}); }
 task<> NetworkManager::settled() { return impl_->sweeper.settled(); }

@@ -100,10 +100,9 @@ std::string shown(const PublishedPort& port) {
               "stop what uses it or publish on another port");
 }
 
-// nullopt: a port chosen for one family is taken in the other, so another try is worth it.
-std::optional<PortHold> try_hold(PublishedPort& port) {
+// nullopt: a port that was not asked for by number is taken, so another try is worth it.
+std::optional<PortHold> try_hold(PublishedPort& port, std::uint16_t number) {
   PortHold out;
-  std::uint16_t number = port.host_port;
   for (const auto& address : addresses_of(port)) {
     auto bound = bind_one(address, number, port.udp);
     if (bound.failed != 0) {
@@ -143,9 +142,16 @@ bool has_socket(const fs::path& process, const std::set<std::string>& sockets) {
 }  // namespace
 
 PortHold hold_port(PublishedPort& port) {
+  if (port.host_port == 0 && port.range_last != 0) {
+    for (int number = port.range_first; number <= port.range_last; ++number)
+      if (auto hold = try_hold(port, static_cast<std::uint16_t>(number))) return std::move(*hold);
+    throw Error(ErrorKind::conflict,
+                fmt::format("no port from {} to {} is free on this host", port.range_first, port.range_last),
+                "stop what uses them or publish on other ports");
+  }
   constexpr int kTries = 50;
   for (int i = 0; i < kTries; ++i) {
-    if (auto hold = try_hold(port)) return std::move(*hold);
+    if (auto hold = try_hold(port, port.host_port)) return std::move(*hold);
   }
   throw Error(ErrorKind::exhausted, "no port is free on both IPv4 and IPv6");
 }

@@ -60,6 +60,17 @@ void NetworkManager::Impl::require_free(const PublishedPort& port) const {
   }
 }
 
+void NetworkManager::Impl::name_addresses(const ContainerId& container, const std::string& otherwise,
+                                          std::vector<PublishedPort>& ports) const {
+  const auto* outward = way_out(container);
+  if (outward == nullptr) return;
+  const auto& own = records.networks.at(outward->network).options.publish_address;
+  for (auto& port : ports) {
+    if (port.host_ip.empty()) port.host_ip = own.empty() ? otherwise : own;
+    if (port.host_ip == "*") port.host_ip.clear();
+  }
+}
+
 bool NetworkManager::Impl::has_ports(const ContainerId& container) const {
   return std::any_of(records.publications.begin(), records.publications.end(),
                      [&](const auto& publication) { return publication.container == container; });

@@ -22,6 +22,14 @@ CREATE TABLE network_publication (
 CREATE TABLE network_setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 )sql";
 
+// The way out was a flag of one endpoint; now endpoints are ranked, and Docker's clients know them by an id.
+constexpr const char* kSecondVersion = R"sql(
+ALTER TABLE network_endpoint ADD COLUMN id TEXT NOT NULL DEFAULT '';
+ALTER TABLE network_endpoint ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+UPDATE network_endpoint SET id = lower(hex(randomblob(32)));
+ALTER TABLE network_endpoint DROP COLUMN default_route;
+)sql";
+
 std::optional<std::string> optional_text(const store::Row& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.text(column));
 }
@@ -46,6 +54,7 @@ NetworkRecord read_network(const store::Row& row) {
   if (auto subnet = optional_text(row, 5)) out.v6 = parse_subnet("network record", *subnet);
   if (auto gateway = optional_text(row, 6)) out.gateway6 = parse_address("network record", *gateway);
   out.created = from_rfc3339(row.text(7)).value_or(Timestamp{});
+  out.complete();
   return out;
 }
 
@@ -59,8 +68,9 @@ EndpointRecord read_endpoint(const store::Row& row) {
   out.ipv4 = parse_address("endpoint record", row.text(5));
   if (auto ipv6 = optional_text(row, 6)) out.ipv6 = parse_address("endpoint record", *ipv6);
   out.mac = row.text(7);
-  out.default_route = row.number(8) != 0;
-  out.names = json::from_text<std::vector<std::string>>(row.text(9), "endpoint record");
+  out.names = json::from_text<std::vector<std::string>>(row.text(8), "endpoint record");
+  out.id = row.text(9);
+  out.priority = static_cast<int>(row.number(10));
   return out;
 }
 
@@ -75,7 +85,17 @@ PublicationRecord read_publication(const store::Row& row) {
 
 }  // namespace
 
-store::Schema schema() { return {"network", {kFirstVersion}}; }
+void NetworkRecord::complete() {
+  options = parse_bridge_options(spec.options);
+  auto pools = wanted_pools(spec);
+  plan4 = plan_addresses(spec.name, v4, pools.v4 ? &*pools.v4 : nullptr);
+  plan4.gateway = gateway;
+  if (!v6) return;
+  plan6 = plan_addresses(spec.name, *v6, pools.v6 ? &*pools.v6 : nullptr);
+  plan6->gateway = *gateway6;
+}
+
+store::Schema schema() { return {"network", {kFirstVersion, kSecondVersion}}; }
 
 Records load(store::Transaction& transaction) {
   Records out;
@@ -85,7 +105,7 @@ Records load(store::Transaction& transaction) {
                       out.networks.emplace(network.id, std::move(network));
                     });
   transaction.query(
-      "SELECT position, container, network, veth, interface, ipv4, ipv6, mac, default_route, names"
+      "SELECT position, container, network, veth, interface, ipv4, ipv6, mac, names, id, priority"
       " FROM network_endpoint ORDER BY position",
       {}, [&](const store::Row& row) { out.endpoints.add(read_endpoint(row)); });
   transaction.query("SELECT container, network, host_ip, host_port, container_port, udp FROM network_publication", {},
@@ -104,11 +124,11 @@ void insert(store::Transaction& transaction, const NetworkRecord& network) {
 
 void insert(store::Transaction& transaction, const EndpointRecord& endpoint) {
   transaction.run(
-      "INSERT INTO network_endpoint (position, container, network, veth, interface, ipv4, ipv6, mac, default_route,"
-      " names) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO network_endpoint (position, container, network, veth, interface, ipv4, ipv6, mac, names,"
+      " id, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {endpoint.position, endpoint.container.str(), endpoint.network.str(), endpoint.veth, endpoint.interface,
-       endpoint.ipv4.to_string(), text_of(endpoint.ipv6), endpoint.mac, endpoint.default_route,
-       json::to_text(endpoint.names)});
+       endpoint.ipv4.to_string(), text_of(endpoint.ipv6), endpoint.mac, json::to_text(endpoint.names), endpoint.id,
+       endpoint.priority});
 }
 
 void update_names(store::Transaction& transaction, const EndpointRecord& endpoint) {
@@ -131,6 +151,14 @@ void erase_network(store::Transaction& transaction, const NetworkId& id) {
 
 void erase_endpoints(store::Transaction& transaction, const ContainerId& container) {
   transaction.run("DELETE FROM network_endpoint WHERE container = ?", {container.str()});
+}
+
+void erase_endpoint(store::Transaction& transaction, const ContainerId& container, const NetworkId& network) {
+  transaction.run("DELETE FROM network_endpoint WHERE container = ? AND network = ?", {container.str(), network.str()});
+}
+
+void move_publications(store::Transaction& transaction, const ContainerId& container, const NetworkId& network) {
+  transaction.run("UPDATE network_publication SET network = ? WHERE container = ?", {network.str(), container.str()});
 }
 
 void erase_publications(store::Transaction& transaction, const ContainerId& container) {

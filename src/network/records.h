@@ -8,6 +8,8 @@
 #include "address.h"
 #include "endpoint_table.h"
 #include "gantry/network/network_manager.h"
+#include "ipam.h"
+#include "options.h"
 
 /// The rows of the network module. Each type knows how it is written; the whole content is read once at start and
 /// kept in memory, in step with the store.
@@ -22,7 +24,15 @@ struct NetworkRecord {
   std::optional<Subnet> v6;
   std::optional<Address> gateway6;
   Timestamp created{};
-  bool ready = true;  ///< not stored: neither being made nor being removed
+  // Not stored:
+  bool ready = true;  ///< neither being made nor being removed
+  BridgeOptions options;
+  AddressPlan plan4;
+  std::optional<AddressPlan> plan6;
+
+  /// Reads the last three from `spec` and the subnets. Error as parse_bridge_options and plan_addresses.
+  void complete();
+  int mtu_or(int otherwise) const { return options.mtu.value_or(otherwise); }
 };
 
 struct PublicationRecord {
@@ -46,6 +56,8 @@ void update_names(store::Transaction& transaction, const EndpointRecord& endpoin
 void insert(store::Transaction& transaction, const PublicationRecord& publication);
 void erase_network(store::Transaction& transaction, const NetworkId& id);
 void erase_endpoints(store::Transaction& transaction, const ContainerId& container);
+void erase_endpoint(store::Transaction& transaction, const ContainerId& container, const NetworkId& network);
+void move_publications(store::Transaction& transaction, const ContainerId& container, const NetworkId& network);
 void erase_publications(store::Transaction& transaction, const ContainerId& container);
 
 /// One value that the module remembers across restarts, such as its IPv6 prefix.

@@ -47,7 +47,8 @@ std::vector<std::string> prefixes_of(const std::string& instance) {
 FirewallState NetworkManager::Impl::firewall_state() const {
   FirewallState out{instance, guard, {}, {}};
   for (const auto& [id, network] : records.networks)
-    out.networks.push_back({network.bridge, network.spec.internal, network.v4, network.v6});
+    out.networks.push_back({network.bridge, network.spec.internal, network.v4, network.v6,
+                            network.options.between_containers, network.options.masquerade});
   for (const auto& publication : records.publications) {
     if (!publication.open) continue;
     for (auto& forward : forwards_of(publication)) out.forwards.push_back(std::move(forward));
@@ -150,21 +151,26 @@ task<> NetworkManager::Impl::sweep_links() {
 
 task<> NetworkManager::Impl::adopt_endpoints() {
   std::vector<Port> ports;
-  for (const auto& [position, endpoint] : records.endpoints)
-    ports.push_back({endpoint.veth, records.networks.at(endpoint.network).bridge});
+  for (const auto& [position, endpoint] : records.endpoints) {
+    const auto& network = records.networks.at(endpoint.network);
+    ports.push_back({endpoint.veth, network.bridge, !network.options.between_containers});
+  }
   auto adopt = [ports = std::move(ports), prefix = veth_prefix(instance)] {
     adopt_ports(ports);
     auto names = links_with({prefix});
     return std::set<std::string>(names.begin(), names.end());
   };
   auto present = co_await pool.run(std::move(adopt));
+  // Containers whose ports lead to a link that is gone. (One that was being connected to a further network keeps them.)
   std::set<ContainerId> unplugged;
   for (const auto& [position, endpoint] : records.endpoints) {
     auto* own = records.endpoints.at(endpoint.network, endpoint.ipv4);
     own->plugged = own->linked = present.contains(endpoint.veth);
-    if (!own->plugged) unplugged.insert(endpoint.container);
+    if (own->plugged) continue;
+    for (const auto& publication : records.publications)
+      if (publication.container == endpoint.container && publication.network == endpoint.network)
+        unplugged.insert(endpoint.container);
   }
-  std::erase_if(unplugged, [&](const auto& container) { return !has_ports(container); });
   if (unplugged.empty()) co_return;
   auto forget = [unplugged](store::Transaction& transaction) {
     for (const auto& container : unplugged) erase_publications(transaction, container);
@@ -213,7 +219,7 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
   mtu = co_await pool.run(find_mtu);
   co_await ensure_forwarding();
   for (const auto& [id, network] : records.networks) {
-    auto ensure = [network = network, link_mtu = mtu] { ensure_bridge(network, link_mtu); };
+    auto ensure = [network = network, link_mtu = network.mtu_or(mtu)] { ensure_bridge(network, link_mtu); };
     co_await pool.run(std::move(ensure));
   }
   co_await adopt_endpoints();
@@ -233,7 +239,14 @@ task<> NetworkManager::Impl::recover(std::vector<ContainerId> alive) {
 task<> NetworkManager::Impl::remove_all() {
   auto guard_turn = co_await turn.lock();
   for (const auto& [id, network] : records.networks) dns.stop(id);
-  auto remove = [prefixes = prefixes_of(instance)] { remove_links(links_with(prefixes)); };
+  std::vector<std::string> named;
+  for (const auto& [id, network] : records.networks)
+    if (!network.options.bridge.empty()) named.push_back(network.bridge);
+  auto remove = [named, prefixes = prefixes_of(instance)] {
+    auto names = links_with(prefixes);
+    names.insert(names.end(), named.begin(), named.end());
+    remove_links(names);
+  };
   co_await pool.run(std::move(remove));
   co_await sweeper.settled();
   // The guard stays until nothing is forwarded any more.

@@ -161,19 +161,22 @@ void RouteBatch::change_link(const LinkChange& change) {
     auto mac = mac_bytes(change.mac);
     attribute(IFLA_ADDRESS, mac.data(), mac.size());
   }
+  if (change.mtu != 0) number(IFLA_MTU, static_cast<std::uint32_t>(change.mtu));
   if (change.master != 0) number(IFLA_MASTER, static_cast<std::uint32_t>(change.master));
   end();
 }
 
-void RouteBatch::set_hairpin(int port) {
-  begin(RTM_SETLINK, 0, fmt::format("set hairpin mode of link {}", port));
+void RouteBatch::set_hairpin(int port) { set_port(port, IFLA_BRPORT_MODE, BRIDGE_MODE_HAIRPIN, "set hairpin mode of"); }
+void RouteBatch::isolate(int port) { set_port(port, IFLA_BRPORT_ISOLATED, 1, "isolate"); }
+
+void RouteBatch::set_port(int port, int which, std::uint8_t value, const char* what) {
+  begin(RTM_SETLINK, 0, fmt::format("{} link {}", what, port));
   ifinfomsg link{};
   link.ifi_family = PF_BRIDGE;
   link.ifi_index = port;
   raw(&link, sizeof link);
   auto info = open_nest(IFLA_PROTINFO);
-  std::uint8_t on = BRIDGE_MODE_HAIRPIN;
-  attribute(IFLA_BRPORT_MODE, &on, sizeof on);
+  attribute(which, &value, sizeof value);
   close_nest(info);
   end();
 }
@@ -204,6 +207,17 @@ void RouteBatch::add_default_route(int index, const Address& gateway) {
   raw(&message, sizeof message);
   attribute(RTA_GATEWAY, bytes.bytes.data(), bytes.size);
   number(RTA_OIF, static_cast<std::uint32_t>(index));
+  end();
+}
+
+void RouteBatch::remove_default_route(bool v4) {
+  begin(RTM_DELROUTE, 0, "remove the default route", ESRCH);
+  rtmsg message{};
+  message.rtm_family = v4 ? AF_INET : AF_INET6;
+  message.rtm_table = RT_TABLE_MAIN;
+  message.rtm_protocol = RTPROT_STATIC;
+  message.rtm_scope = v4 ? RT_SCOPE_NOWHERE : RT_SCOPE_UNIVERSE;
+  raw(&message, sizeof message);
   end();
 }
 

@@ -16,6 +16,7 @@ struct LinkChange {
   int index = 0;
   std::string name;  ///< a new name; the link must be down
   std::string mac;
+  int mtu = 0;
   int master = 0;  ///< index of the bridge it becomes a port of
   bool up = false;
 };
@@ -35,9 +36,14 @@ class RouteBatch {
   void change_link(const LinkChange& change);
   /// Lets a bridge port send a frame back where it came from: a container that reaches itself through a published port.
   void set_hairpin(int port);
+  /// Keeps a bridge port from sending to other isolated ports.
+  void isolate(int port);
   /// An address that is there already is fine. IPv6 addresses are used at once (no duplicate address detection).
   void add_address(int index, const Address& address, int prefix);
+  /// In the place of the one that is there.
   void add_default_route(int index, const Address& gateway);
+  /// One that is not there is fine.
+  void remove_default_route(bool v4);
   /// Makes the kernel work off a change of carrier that it may put off for a second otherwise (rtnl_getlink, Linux 6.9
   /// and later).
   void settle_link(int index);
@@ -53,6 +59,7 @@ class RouteBatch {
     int tolerated = 0;  ///< an errno that is no failure
     std::string what;
   };
+  void set_port(int port, int attribute, std::uint8_t value, const char* what);
   void begin(int type, int flags, std::string what, int tolerated = 0);
   void end();
   void raw(const void* data, std::size_t size);

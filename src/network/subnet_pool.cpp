@@ -41,23 +41,30 @@ std::optional<Subnet> pick_subnet(const Subnet& pool, int prefix, const std::vec
   return std::nullopt;
 }
 
-std::optional<Address> pick_address(const Subnet& subnet, const std::function<bool(const Address&)>& taken,
+std::optional<Address> pick_address(const Subnet& range, const std::function<bool(const Address&)>& taken,
                                     std::uint64_t after) {
-  std::uint64_t end = subnet.base.is_v4() ? subnet.size() - 1 : subnet.size();
-  for (std::uint64_t i = 1; i < end; ++i) {
-    std::uint64_t n = 1 + (after + i - 1) % (end - 1);
-    auto candidate = subnet.nth(n);
+  auto size = range.size();
+  for (std::uint64_t i = 1; i <= size; ++i) {
+    auto candidate = range.nth((after + i) % size);
     if (!taken(candidate)) return candidate;
   }
   return std::nullopt;
 }
 
-std::uint64_t index_in(const Subnet& subnet, const Address& address) {
-  if (address.is_v4()) return address.to_v4().to_uint() - subnet.base.to_v4().to_uint();
+namespace {
+
+std::uint64_t low_bits(const Address& address) {
+  if (address.is_v4()) return address.to_v4().to_uint();
   auto bytes = address.to_v6().to_bytes();
   std::uint64_t low = 0;
   for (std::size_t i = 12; i < 16; ++i) low = (low << 8) | bytes[i];
   return low;
+}
+
+}  // namespace
+
+std::uint64_t index_in(const Subnet& subnet, const Address& address) {
+  return (low_bits(address) - low_bits(subnet.base)) % subnet.size();
 }
 
 }  // namespace gantry::network

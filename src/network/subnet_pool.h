@@ -19,11 +19,11 @@ Subnet random_unique_local();
 /// modulo the pool's size); nullopt when there is none.
 std::optional<Subnet> pick_subnet(const Subnet& pool, int prefix, const std::vector<Subnet>& used, std::uint64_t start);
 
-/// The lowest address after the one at `after` (wrapping) that is not `taken`; never the network's or the broadcast
-/// address. Going on after the last one keeps an address from being reused at once.
-std::optional<Address> pick_address(const Subnet& subnet, const std::function<bool(const Address&)>& taken,
+/// The lowest address of `range` after the one at position `after` (wrapping) that is not `taken`. Going on after the
+/// last one keeps an address from being reused at once.
+std::optional<Address> pick_address(const Subnet& range, const std::function<bool(const Address&)>& taken,
                                     std::uint64_t after);
-/// The position of an address in its subnet.
+/// The position of an address in its subnet, as far as it goes into 32 bits.
 std::uint64_t index_in(const Subnet& subnet, const Address& address);
 
 }  // namespace gantry::network

@@ -114,6 +114,12 @@ UserIds find_user(std::string_view passwd_text, std::string_view group_text, std
   return ids;
 }
 
+std::vector<gid_t> find_groups(std::string_view group_text, const std::vector<std::string>& names) {
+  std::vector<gid_t> out;
+  for (const auto& name : names) out.push_back(find_group(group_text, name));
+  return out;
+}
+
 Owner find_owner(std::string_view passwd_text, std::string_view group_text, std::string_view spec) {
   auto colon = spec.find(':');
   auto name = spec.substr(0, colon);

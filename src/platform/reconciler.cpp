@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "translate.h"
@@ -9,7 +10,10 @@
 namespace gantry::platform {
 namespace {
 
-bool is_running(const engine::ContainerInfo& container) { return container.state == engine::State::running; }
+// Who paused a container wants it so.
+bool is_running(const engine::ContainerInfo& container) {
+  return container.state == engine::State::running || container.state == engine::State::paused;
+}
 
 bool is_up(const engine::ContainerInfo& container) {
   return is_running(container) &&
@@ -151,10 +155,12 @@ task<> Reconciler::ensure_volumes() {
                   fmt::format("create it with 'gantry volume create {}'", volume.name));
     auto labels = volume.labels;
     labels[engine::kStackLabel] = stack_.name;
-    auto make = [&volumes, name = volume.name, labels = std::move(labels)] {
-      bool fresh = false;
-      volumes.ensure(name, labels, false, &fresh);
-    };
+    volume::VolumeSpec spec;
+    spec.name = volume.name;
+    spec.labels = std::move(labels);
+    spec.driver = volume.driver;
+    spec.options.insert(volume.driver_opts.begin(), volume.driver_opts.end());
+    auto make = [&volumes, spec = std::move(spec)] { volumes.ensure(spec, nullptr); };
     co_await engine_.pool().run(std::move(make));
     step("volume", volume.name, "created");
   }
@@ -198,7 +204,7 @@ task<> Reconciler::ensure_replica(const compose::Service* service, std::uint32_t
     if (same) {
       kept = std::move(container);
     } else {
-      co_await remove_container(engine_, std::move(container), std::nullopt, false, sink_);
+      co_await remove_container(engine_, std::move(container), std::nullopt, options_.renew_anon_volumes, sink_);
     }
   }
   ContainerId id;
@@ -212,11 +218,36 @@ task<> Reconciler::ensure_replica(const compose::Service* service, std::uint32_t
     step("container", name, "creating");
     Step failed{.kind = "container", .name = name};
     auto spec = container_spec(stack_, *service, index, release_, hash);
+    if (!options_.renew_anon_volumes) co_await inherit_volumes(&spec);
     co_await reported(create_container(&engine_, std::move(spec), &id), sink_, failed);
     step("container", name, "created");
     if (options_.no_start) co_return;
   }
   co_await start(id, name);
+}
+
+// The anonymous volumes that the replica's last container left. They are found by what is written on them, so a crash
+// between the old container and the new one loses none.
+task<> Reconciler::inherit_volumes(engine::ContainerSpec* spec) {
+  auto& volumes = engine_.volumes();
+  auto list = [&volumes] { return volumes.list(); };
+  auto known = co_await engine_.pool().run(list);
+  std::map<std::string, volume::VolumeInfo> left;  // by where they were mounted
+  for (auto& info : known) {
+    bool own = info.anonymous && info.users.empty() && info.labels.contains(engine::kMountLabel);
+    for (const char* name : {engine::kStackLabel, engine::kServiceLabel, engine::kReplicaLabel})
+      own = own && info.labels[name] == spec->labels[name];
+    if (!own) continue;
+    auto& newest = left[info.labels[engine::kMountLabel]];
+    if (newest.name.empty() || newest.created < info.created) newest = std::move(info);
+  }
+  for (auto& [target, info] : left) {
+    auto same = std::ranges::find(spec->mounts, target, &engine::Mount::target);
+    if (same == spec->mounts.end()) same = spec->mounts.insert(same, engine::Mount{.target = target});
+    if (same->type != engine::MountType::volume || !same->source.empty()) continue;
+    same->source = info.name;
+    same->anonymous = true;
+  }
 }
 
 task<> Reconciler::start(ContainerId id, std::string name) {

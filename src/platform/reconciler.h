@@ -31,6 +31,7 @@ class Reconciler {
   task<> ensure_service(std::string name);
   task<> ensure_replica(const compose::Service* service, std::uint32_t index, std::string hash,
                         std::vector<engine::ContainerInfo> existing);
+  task<> inherit_volumes(engine::ContainerSpec* spec);
   task<> start(ContainerId id, std::string name);
   task<> wait_for_dependencies(const compose::Service* service);
   task<> wait_until_up(std::string service);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -13,45 +14,6 @@ namespace {
 using compose::Service;
 using compose::Stack;
 
-struct Unsupported {
-  const char* key;
-  bool (*used)(const Service&);
-};
-
-bool any_mount(const Service& service, bool (*test)(const compose::Mount&)) {
-  for (const auto& mount : service.mounts)
-    if (test(mount)) return true;
-  return false;
-}
-
-const std::array kUnsupported{
-    Unsupported{"network_mode: host", [](const Service& s) { return s.network_mode == compose::NetworkMode::host; }},
-    Unsupported{"group_add", [](const Service& s) { return !s.group_add.empty(); }},
-    Unsupported{"domainname", [](const Service& s) { return s.domainname.has_value(); }},
-    Unsupported{"dns_search", [](const Service& s) { return !s.dns_search.empty(); }},
-    Unsupported{"dns_opt", [](const Service& s) { return !s.dns_options.empty(); }},
-    Unsupported{
-        "volumes: subpath",
-        [](const Service& s) { return any_mount(s, [](const compose::Mount& m) { return !m.subpath.empty(); }); }},
-    Unsupported{"volumes: bind propagation",
-                [](const Service& s) {
-                  return any_mount(s, [](const compose::Mount& m) {
-                    return m.propagation != compose::Propagation::rprivate &&
-                           m.propagation != compose::Propagation::private_;
-                  });
-                }},
-    Unsupported{"tmpfs options other than size and mode",
-                [](const Service& s) {
-                  return any_mount(s, [](const compose::Mount& m) { return !m.tmpfs_options.empty(); });
-                }},
-    Unsupported{"extra_hosts: host-gateway",
-                [](const Service& s) {
-                  for (const auto& host : s.extra_hosts)
-                    if (host.address == "host-gateway") return true;
-                  return false;
-                }},
-};
-
 engine::Mount translate(const Stack& stack, const compose::Mount& in) {
   engine::Mount out;
   out.target = in.target;
@@ -60,6 +22,9 @@ engine::Mount translate(const Stack& stack, const compose::Mount& in) {
   out.no_copy = in.no_copy;
   out.tmpfs_size = in.tmpfs_size;
   out.tmpfs_mode = in.tmpfs_mode;
+  for (const auto& [name, value] : in.tmpfs_options) out.options.push_back(value.empty() ? name : name + "=" + value);
+  out.subpath = in.subpath;
+  if (in.type == compose::MountType::bind) out.propagation = static_cast<engine::Propagation>(in.propagation);
   switch (in.type) {
     case compose::MountType::bind:
       out.type = engine::MountType::bind;
@@ -96,6 +61,22 @@ engine::RestartPolicy translate(const compose::RestartPolicy& in) {
           .max_retries = static_cast<int>(in.maximum_retries.value_or(0))};
 }
 
+engine::BlockIo translate(const compose::BlockIo& in) {
+  auto limits = [](const std::vector<compose::DeviceRate>& rates) {
+    std::vector<engine::DeviceLimit> out;
+    for (const auto& rate : rates) out.push_back({.path = rate.path, .value = rate.value});
+    return out;
+  };
+  engine::BlockIo out;
+  if (in.weight) out.weight = static_cast<std::uint16_t>(std::min<std::uint32_t>(*in.weight, 0xffff));
+  out.weights = limits(in.weights);
+  out.read_bps = limits(in.read_bps);
+  out.write_bps = limits(in.write_bps);
+  out.read_iops = limits(in.read_iops);
+  out.write_iops = limits(in.write_iops);
+  return out;
+}
+
 engine::Resources translate_resources(const Service& service) {
   const auto& limits = service.limits;
   engine::Resources out{.memory = limits.memory,
@@ -106,7 +87,62 @@ engine::Resources translate_resources(const Service& service) {
                         .cpuset = limits.cpuset,
                         .shm_size = service.shm_size};
   if (limits.pids) out.pids = static_cast<std::int64_t>(*limits.pids);
+  if (limits.unlimited_swap) out.memory_swap = engine::kUnlimited;
+  out.cpu_quota = limits.cpu_quota;
+  out.cpu_period = limits.cpu_period;
+  out.memory_swappiness = limits.memory_swappiness;
+  out.oom_kill_disable = limits.oom_kill_disable;
+  out.oom_score_adj = limits.oom_score_adj;
+  if (service.block_io) out.block_io = translate(*service.block_io);
   return out;
+}
+
+// Of a service it is the first replica, as with Docker.
+std::string container_of(const Stack& stack, const std::string& name, bool in_stack) {
+  return in_stack ? compose::container_name(stack, stack.services.at(name), 1) : name;
+}
+
+std::optional<engine::Namespace> translate(const Stack& stack, const compose::Share& share) {
+  using enum compose::ShareMode;
+  using Mode = engine::NamespaceMode;
+  switch (share.mode) {
+    case private_:
+      return std::nullopt;
+    case host:
+      return engine::Namespace{.mode = Mode::host};
+    case shareable:
+      return engine::Namespace{.mode = Mode::shareable};
+    case none:
+      return engine::Namespace{.mode = Mode::none};
+    case service:
+    case container:
+      break;
+  }
+  return engine::Namespace{.mode = Mode::container,
+                           .container = container_of(stack, share.name, share.mode == service)};
+}
+
+void translate_sharing(const Stack& stack, const Service& service, engine::ContainerSpec* spec) {
+  const auto& sharing = service.sharing;
+  spec->namespaces = {.network = translate(stack, sharing.network),
+                      .pid = translate(stack, sharing.pid),
+                      .ipc = translate(stack, sharing.ipc),
+                      .uts = translate(stack, sharing.uts),
+                      .cgroup = translate(stack, sharing.cgroup)};
+  if (service.network_mode == compose::NetworkMode::host)
+    spec->namespaces.network = engine::Namespace{.mode = engine::NamespaceMode::host};
+  for (const auto& link : service.links)
+    spec->links.push_back({container_of(stack, link.name, link.in_stack), link.alias.empty() ? link.name : link.alias});
+  for (const auto& from : service.volumes_from)
+    spec->volumes_from.push_back({container_of(stack, from.name, from.in_stack), from.read_only});
+  for (const auto& device : service.devices) {
+    if (device.source.starts_with('/')) {
+      spec->devices.push_back({device.source, device.target, device.permissions});
+    } else {
+      spec->cdi_devices.push_back(device.source);
+    }
+  }
+  spec->device_rules = service.device_rules;
 }
 
 engine::Security translate(const compose::Security& in) {
@@ -114,8 +150,12 @@ engine::Security translate(const compose::Security& in) {
           .seccomp = in.seccomp_unconfined ? engine::Seccomp::unconfined : engine::Seccomp::default_,
           .no_new_privileges = in.no_new_privileges,
           .privileged = in.privileged,
+          .unmask_paths = in.unmask_paths,
           .cap_add = in.cap_add,
-          .cap_drop = in.cap_drop};
+          .cap_drop = in.cap_drop,
+          .seccomp_profile = in.seccomp_profile,
+          .apparmor = in.apparmor,
+          .selinux = in.labels};
 }
 
 // The network with the highest priority carries the default route, so it comes first.
@@ -125,7 +165,8 @@ std::vector<engine::NetworkAttachment> attachments(const Stack& stack, const Ser
     engine::NetworkAttachment out{.network = stack.networks.at(key).name,
                                   .aliases = attachment.aliases,
                                   .ipv4 = attachment.ipv4_address,
-                                  .ipv6 = attachment.ipv6_address};
+                                  .ipv6 = attachment.ipv6_address,
+                                  .mac = attachment.mac_address};
     out.aliases.insert(out.aliases.begin(), service.name);
     ranked.emplace_back(attachment.priority, std::move(out));
   }
@@ -147,13 +188,9 @@ std::vector<engine::Ulimit> translate(const std::map<std::string, compose::Ulimi
 
 void require_supported(const Stack& stack) {
   std::vector<Finding> findings;
-  for (const auto& [name, service] : stack.services)
-    for (const auto& row : kUnsupported)
-      if (row.used(service))
-        findings.push_back({.message = fmt::format("services.{}: '{}' is not supported yet", name, row.key)});
   for (const auto& [key, volume] : stack.volumes)
-    if (!volume.driver_opts.empty() || volume.driver != "local")
-      findings.push_back({.message = fmt::format("volumes.{}: drivers and driver_opts are not supported yet", key)});
+    if (volume.driver != "local")
+      findings.push_back({.message = fmt::format("volumes.{}: the driver {} is not supported", key, volume.driver)});
   if (!findings.empty())
     throw Error(ErrorKind::unsupported, fmt::format("stack {}: some settings are not supported yet", stack.name),
                 std::move(findings), "remove them from the compose file");
@@ -183,6 +220,12 @@ engine::ContainerSpec container_spec(const Stack& stack, const Service& service,
   for (const auto& mount : service.mounts) spec.mounts.push_back(translate(stack, mount));
   spec.no_network = service.network_mode == compose::NetworkMode::none;
   if (!spec.no_network) spec.networks = attachments(stack, service);
+  translate_sharing(stack, service, &spec);
+  spec.group_add = service.group_add;
+  spec.domain_name = service.domainname.value_or("");
+  spec.dns_search = service.dns_search;
+  spec.dns_options = service.dns_options;
+  spec.annotations = service.annotations;
   for (const auto& port : service.ports)
     spec.ports.push_back(
         {.host_ip = port.host_ip.value_or(""),
@@ -200,6 +243,8 @@ engine::ContainerSpec container_spec(const Stack& stack, const Service& service,
   spec.sysctls = service.sysctls;
   spec.security = translate(service.security);
   if (service.logging) {
+    spec.log.driver = service.logging->driver;
+    spec.log.options = service.logging->options;
     if (service.logging->max_size) spec.log.max_size = *service.logging->max_size;
     if (service.logging->max_files) spec.log.max_files = static_cast<int>(*service.logging->max_files);
   }
@@ -213,17 +258,21 @@ network::NetworkSpec network_spec(const Stack& stack, const compose::Network& ne
   spec.labels[engine::kStackLabel] = stack.name;
   spec.labels[engine::kConfigHashLabel] = compose::config_hash(network);
   spec.internal = network.internal;
+  spec.attachable = network.attachable;
   for (const auto& pool : network.pools)
-    if (pool.subnet.find(':') == std::string::npos) {
-      spec.subnet = pool.subnet;
-      spec.gateway = pool.gateway;
-    }
+    spec.ipam.push_back({.subnet = pool.subnet,
+                         .gateway = pool.gateway.value_or(""),
+                         .ip_range = pool.ip_range.value_or(""),
+                         .aux_addresses = {}});
   return spec;
 }
 
 std::string wanted_hash(const Stack& stack, const Service& service, const std::string& image_id) {
   std::string text = compose::config_hash(service) + image_id;
   for (const auto& [key, attachment] : service.networks) text += compose::config_hash(stack.networks.at(key));
+  // Who shares something of another service is made again with it: what it shares is that one container's.
+  for (const auto& share : {service.sharing.network, service.sharing.pid, service.sharing.ipc})
+    if (share.mode == compose::ShareMode::service) text += compose::config_hash(stack.services.at(share.name));
   for (const auto& mount : service.mounts)
     if (mount.type == compose::MountType::volume && !mount.source.empty()) text += stack.volumes.at(mount.source).name;
   return oci::Digest::of(text).hex();

@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kKillLimit = std::chrono::seconds(20);
+constexpr char kSharedPrefix[] = "shared-";
 constexpr auto kPause = std::chrono::milliseconds(2);
 
 std::vector<pid_t> members(const fs::path& directory) {
@@ -62,17 +63,17 @@ bool kill_once(const fs::path& directory) {
   return any;
 }
 
-std::uint64_t number_in(const fs::path& path) {
-  auto text = read_file_if_exists(path);
-  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
-}
-
-std::uint64_t field_in(const fs::path& path, const std::string& key) {
-  std::istringstream text(read_file_if_exists(path).value_or(""));
-  std::string name;
-  for (std::uint64_t value; text >> name >> value;)
-    if (name == key) return value;
-  return 0;
+// Version 1 lets no frozen process die, whoever froze it: also not in groups that a container made for itself.
+void thaw_once(const fs::path& directory) {
+  std::error_code ignored;
+  for (const auto& group : below(directory))
+    if (fs::exists(group / "freezer.state", ignored)) {
+      try {
+        write_file(group / "freezer.state", "THAWED");
+      } catch (const Error&) {
+        // removed meanwhile
+      }
+    }
 }
 
 // "rw,nosuid,nodev,noexec,relatime,cpu,cpuacct" -> "cpu,cpuacct"
@@ -118,29 +119,6 @@ void switch_on_controllers(const fs::path& group) {
       log::debug("control group {}: controller {}: {}", group.string(), name, error.message());
     }
   }
-}
-
-std::uint64_t less(std::uint64_t from, std::uint64_t what) { return from > what ? from - what : 0; }
-
-// What can be given back at once (inactive page cache) is not counted, as docker does.
-void add_version1(const fs::path& directory, Usage& usage) {
-  if (fs::exists(directory / "memory.usage_in_bytes")) {
-    usage.memory = less(number_in(directory / "memory.usage_in_bytes"),
-                        field_in(directory / "memory.stat", "total_inactive_file"));
-    constexpr std::uint64_t kUnlimited = 1ull << 62;
-    auto limit = number_in(directory / "memory.limit_in_bytes");
-    usage.memory_limit = limit < kUnlimited ? limit : 0;
-  }
-  if (fs::exists(directory / "cpuacct.usage")) usage.cpu_nanos = number_in(directory / "cpuacct.usage");
-}
-
-void add_version2(const fs::path& directory, Usage& usage) {
-  if (fs::exists(directory / "memory.current")) {
-    usage.memory = less(number_in(directory / "memory.current"), field_in(directory / "memory.stat", "inactive_file"));
-    usage.memory_limit = number_in(directory / "memory.max");  // "max" reads as 0
-  }
-  if (fs::exists(directory / "cpu.stat") && fs::exists(directory / "cgroup.controllers"))
-    usage.cpu_nanos = field_in(directory / "cpu.stat", "usage_usec") * 1000;
 }
 
 }  // namespace
@@ -197,6 +175,10 @@ fs::path CgroupTree::directory(const std::string& group, const std::string& cont
               "enable it on the kernel's command line, or leave the limit out");
 }
 
+bool CgroupTree::has_controller(const std::string& name) const {
+  return std::ranges::any_of(hierarchies_, [&](const auto& h) { return has_word(h.options, name); });
+}
+
 void CgroupTree::make_instance() const {
   for (const auto& hierarchy : hierarchies_) {
     auto group = hierarchy.directory / parent_;
@@ -209,12 +191,33 @@ void CgroupTree::make_instance() const {
   }
 }
 
+std::string CgroupTree::make_shared(const SharedGroup& shared) const {
+  auto name = kSharedPrefix + shared.name;
+  std::lock_guard lock(mutex_);
+  if (shared_.contains(name)) return name + "/";
+  for (const auto& hierarchy : hierarchies_) {
+    auto group = hierarchy.directory / parent_ / name;
+    make_group(group);
+    if (has_word(hierarchy.options, "cpuset")) hand_down_processors(group);
+    if (version2_) switch_on_controllers(group);
+  }
+  oci::runtime::Resources limits;
+  if (shared.memory) limits.memory.emplace().limit = static_cast<std::int64_t>(*shared.memory);
+  if (shared.cpu_shares) limits.cpu.emplace().shares = *shared.cpu_shares;
+  if (shared.io_weight) limits.blockIO.emplace().weight = *shared.io_weight;
+  discard_impossible(ContainerId(name), Launcher::native, &limits);
+  for (const auto& setting : settings(name, limits)) write_file(setting.file, setting.value);
+  shared_.insert(name);
+  return name + "/";
+}
+
 void CgroupTree::kill(const ContainerId& id) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
   for (;;) {
     bool any = false;
     for (const auto& directory : directories(group_of(id))) any = kill_once(directory) || any;
     if (!any) return;
+    for (const auto& directory : directories(group_of(id))) thaw_once(directory);
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(ErrorKind::timeout, "kill container " + short_id(id) + ": its processes do not end",
                   "a process in uninterruptible sleep holds it: see ps -eo pid,stat,wchan,cmd");
@@ -242,23 +245,37 @@ std::vector<std::string> CgroupTree::groups() const {
   std::set<std::string> out;
   std::error_code ignored;
   for (const auto& hierarchy : hierarchies_)
-    for (const auto& entry : fs::directory_iterator(hierarchy.directory / parent_, ignored))
-      if (entry.is_directory(ignored)) out.insert(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(hierarchy.directory / parent_, ignored)) {
+      if (!entry.is_directory(ignored)) continue;
+      auto name = entry.path().filename().string();
+      if (!name.starts_with(kSharedPrefix)) {
+        out.insert(std::move(name));
+        continue;
+      }
+      for (const auto& inner : fs::directory_iterator(entry.path(), ignored))
+        if (inner.is_directory(ignored)) out.insert(name + "/" + inner.path().filename().string());
+    }
   return {out.begin(), out.end()};
 }
 
-Usage CgroupTree::usage(const ContainerId& id) const {
-  Usage usage;
+std::vector<pid_t> CgroupTree::processes(const ContainerId& id) const {
+  std::set<pid_t> out;
   for (const auto& directory : directories(group_of(id))) {
-    add_version1(directory, usage);
-    add_version2(directory, usage);
-    if (fs::exists(fs::path(directory) / "pids.current")) usage.pids = number_in(fs::path(directory) / "pids.current");
+    for (const auto& group : below(directory))
+      for (pid_t pid : members(group)) out.insert(pid);
+    if (!out.empty()) break;  // they are in the groups of all hierarchies
   }
-  return usage;
+  return {out.begin(), out.end()};
 }
 
 void CgroupTree::remove_instance() const noexcept {
-  for (const auto& hierarchy : hierarchies_) ::rmdir((hierarchy.directory / parent_).c_str());
+  for (const auto& hierarchy : hierarchies_) {
+    auto own = hierarchy.directory / parent_;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(own, ignored))
+      if (entry.path().filename().string().starts_with(kSharedPrefix)) ::rmdir(entry.path().c_str());
+    ::rmdir(own.c_str());
+  }
 }
 
 }  // namespace gantry::runtime

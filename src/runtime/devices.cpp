@@ -17,7 +17,64 @@ DeviceRule character(std::optional<std::int64_t> major, std::optional<std::int64
   return {.allow = true, .type = "c", .major = major, .minor = minor, .access = std::move(access)};
 }
 
+void add_device(Plan* plan, const struct stat& info, const std::string& target, const std::string& access) {
+  char type = S_ISCHR(info.st_mode) ? 'c' : 'b';
+  PlannedMount mount;
+  mount.target = target;
+  mount.id_mapped = false;
+  mount.node =
+      DeviceNode{type, major(info.st_rdev), minor(info.st_rdev), info.st_mode & 07777, info.st_uid, info.st_gid};
+  plan->mounts.push_back(std::move(mount));
+  plan->device_rules.push_back({type, major(info.st_rdev), minor(info.st_rdev), access});
+}
+
+bool is_device(const struct stat& info) { return S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode); }
+
+void add_devices_below(Plan* plan, const PlannedDevice& wanted) {
+  bool any = false;
+  for (const auto& entry :
+       fs::recursive_directory_iterator(wanted.source, fs::directory_options::skip_permission_denied)) {
+    struct stat info {};
+    if (::lstat(entry.path().c_str(), &info) < 0 || !is_device(info)) continue;
+    add_device(plan, info, (fs::path(wanted.target) / entry.path().lexically_relative(wanted.source)).string(),
+               wanted.access);
+    any = true;
+  }
+  if (!any)
+    throw Error(ErrorKind::invalid, "no device is below " + wanted.source,
+                "name a device, or a directory with devices");
+}
+
+struct stat look(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) return info;
+  if (errno == ENOENT || errno == ENOTDIR)
+    throw Error(ErrorKind::not_found, "device " + path + " does not exist",
+                "see 'ls -l /dev' for those of this machine");
+  throw_errno("look at device " + path);
+}
+
 }  // namespace
+
+void add_devices(Plan* plan) {
+  for (const auto& wanted : plan->devices) {
+    auto info = look(wanted.source);
+    if (S_ISDIR(info.st_mode)) {
+      add_devices_below(plan, wanted);
+    } else if (is_device(info)) {
+      add_device(plan, info, wanted.target, wanted.access);
+    } else {
+      throw Error(ErrorKind::invalid, wanted.source + " is not a device", "mount files and directories with --mount");
+    }
+  }
+}
+
+BlockDevice find_block_device(const std::string& path) {
+  auto info = look(path);
+  if (!S_ISBLK(info.st_mode))
+    throw Error(ErrorKind::invalid, path + " is not a block device", "see 'lsblk -p' for those of this machine");
+  return {major(info.st_rdev), minor(info.st_rdev)};
+}
 
 std::vector<DeviceRule> device_rules(bool privileged) {
   if (privileged) return {{.allow = true, .access = "rwm"}};

@@ -40,6 +40,16 @@ int rlimit_number(const std::string& name) {
   throw Error(ErrorKind::invalid, "resource limit " + name + ": no such limit", "see man 2 setrlimit for the names");
 }
 
+std::optional<int> effective_oom_score(const Plan& plan, bool may_lower) {
+  if (!plan.oom_score_adj || may_lower) return plan.oom_score_adj;
+  auto text = read_file_if_exists("/proc/self/oom_score_adj");
+  int least = text ? static_cast<int>(std::strtol(text->c_str(), nullptr, 10)) : 0;
+  if (*plan.oom_score_adj >= least) return plan.oom_score_adj;
+  log::warn("container {}: oom_score_adj raised from {} to {}: the system allows no less", short_id(plan.id),
+            *plan.oom_score_adj, least);
+  return least;
+}
+
 bool may_raise_limits() { return has_own_capability(CAP_SYS_RESOURCE); }
 
 std::vector<Plan::Limit> effective_limits(const Plan& plan, bool may_raise) {

@@ -30,8 +30,15 @@ constexpr MountOption kAttributes[] = {
     {"nodiratime", MOUNT_ATTR_NODIRATIME},
     {"rw", 0},
     {"relatime", 0},
+    {"rro", MOUNT_ATTR_RDONLY},
+    {"bind", 0},
     {"rbind", 0},
     {"rprivate", 0},
+    {"private", 0},
+    {"rshared", 0},
+    {"shared", 0},
+    {"rslave", 0},
+    {"slave", 0},
 };
 
 struct Options {
@@ -68,8 +75,23 @@ void add_cgroup_mounts(Words& words, const spec::Mount& mount, const CgroupTree&
 
 // The system's mounts come first in the specification (spec.cpp); the one that has a size of the container's own is not
 // among those every container has.
-bool is_common(const spec::Mount& mount, std::size_t place) {
-  return place < kSystemMounts && mount.destination != "/dev/shm";
+bool is_common(const spec::Spec& whole, std::size_t place) {
+  return place < whole.system_mounts && whole.mounts[place].destination != "/dev/shm";
+}
+
+// What is not the container's own: one to join by its path, the host's without one.
+void add_namespaces(Words& words, const spec::Linux& wanted) {
+  for (const char* type : {"user", "pid", "network", "ipc", "uts", "cgroup"}) {
+    auto found = std::ranges::find(wanted.namespaces, type, &spec::Namespace::type);
+    if (found != wanted.namespaces.end() && !found->path) continue;
+    words.add("namespace", type, found != wanted.namespaces.end() ? *found->path : std::string());
+  }
+}
+
+// How far its attributes reach, and which later mounts are seen; most are private, and nothing is said.
+void add_manner(Words& words, const std::vector<std::string>& options) {
+  for (const char* name : {"rro", "private", "rshared", "shared", "rslave", "slave"})
+    if (std::ranges::find(options, name) != options.end()) words.add("manner", name);
 }
 
 void add_mount(Words& words, const spec::Mount& mount, const CgroupTree& cgroups) {
@@ -79,6 +101,7 @@ void add_mount(Words& words, const spec::Mount& mount, const CgroupTree& cgroups
   } else if (mount.type == "bind") {
     words.add("mount", "bind", mount.destination, options.attributes,
               std::filesystem::path(mount.source).filename().string());
+    add_manner(words, mount.options);
   } else {
     auto rest = "source=" + mount.source + (options.rest.empty() ? "" : "," + options.rest);
     words.add("mount", mount.type, mount.destination, options.attributes, rest);
@@ -125,8 +148,9 @@ void add_native_process(Words& words, const spec::Process& process) {
 std::string common_words(const spec::Spec& whole, const CgroupTree& cgroups) {
   Words words;
   words.add("native");
+  add_namespaces(words, whole.linux_);
   for (std::size_t i = 0; i < whole.mounts.size(); ++i)
-    if (is_common(whole.mounts[i], i)) add_mount(words, whole.mounts[i], cgroups);
+    if (is_common(whole, i)) add_mount(words, whole.mounts[i], cgroups);
   add_devices(words, whole.linux_);
   for (const auto& path : whole.linux_.maskedPaths) words.add("mask", path);
   for (const auto& path : whole.linux_.readonlyPaths) words.add("read-only", path);
@@ -143,22 +167,32 @@ std::string early_plan(const spec::Spec& whole, const CgroupTree& cgroups, const
   return words.take() + common_words(whole, cgroups);
 }
 
+std::string exec_limits(const spec::Spec& whole) {
+  Words words;
+  for (const auto& limit : whole.process.rlimits)
+    words.add("rlimit", rlimit_number(limit.type), limit.soft, limit.hard);
+  if (whole.process.oomScoreAdj) words.add("oom-score-adj", std::to_string(*whole.process.oomScoreAdj));
+  return words.take();
+}
+
 std::string exec_base(const spec::Spec& whole, const CgroupTree& cgroups, const std::string& group,
                       const std::filesystem::path& filter) {
   Words words;
   words.add("native");
   add_place(words, whole, cgroups, group);
   if (!filter.empty()) words.add("seccomp", filter.string());
-  return words.take();
+  return words.take() + exec_limits(whole);
 }
 
 void add_native(Words& words, const spec::Spec& whole, const CgroupTree& cgroups, const std::string& group,
                 const std::filesystem::path& filter) {
   words.add("hostname", whole.hostname);
+  if (whole.domainname) words.add("domain-name", *whole.domainname);
+  if (whole.process.oomScoreAdj) words.add("oom-score-adj", std::to_string(*whole.process.oomScoreAdj));
   if (whole.root.readonly) words.add("read-only-root");
   if (!filter.empty()) words.add("seccomp", filter.string());
   for (std::size_t i = 0; i < whole.mounts.size(); ++i)
-    if (!is_common(whole.mounts[i], i)) add_mount(words, whole.mounts[i], cgroups);
+    if (!is_common(whole, i)) add_mount(words, whole.mounts[i], cgroups);
   for (const auto& [name, value] : whole.linux_.sysctl) words.add("sysctl", name, value);
   auto limits = whole.linux_.resources;
   limits.devices.clear();

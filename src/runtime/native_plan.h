@@ -18,6 +18,8 @@ std::string early_plan(const oci::runtime::Spec& spec, const CgroupTree& cgroups
 /// What an exec needs to know of its container.
 std::string exec_base(const oci::runtime::Spec& spec, const CgroupTree& cgroups, const std::string& group,
                       const std::filesystem::path& filter);
+/// What an exec has of its container whichever launcher makes it.
+std::string exec_limits(const oci::runtime::Spec& spec);
 /// The rest, which the container's own plan adds. `filter`: the compiled system call filter, or empty.
 void add_native(Words& words, const oci::runtime::Spec& spec, const CgroupTree& cgroups, const std::string& group,
                 const std::filesystem::path& filter);

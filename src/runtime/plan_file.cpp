@@ -1,5 +1,7 @@
 #include "plan_file.h"
 
+#include <unistd.h>
+
 #include "paths.h"
 #include "spec.h"
 
@@ -23,17 +25,39 @@ void add_streams(Words& words, bool tty, bool open_stdin, std::uint32_t uid, std
   words.add("owner", on_host(uid, range), on_host(gid, range));
 }
 
+// What the container's namespace does not know belongs to nobody in it.
+std::uint32_t owner_on_host(std::uint32_t inside, const std::optional<IdRange>& range) {
+  constexpr std::uint32_t kNobody = 65534;
+  return range ? range->host + (inside < range->size ? inside : kNobody) : inside;
+}
+
+void add_node(Words& words, const DeviceNode& node, const std::optional<IdRange>& range) {
+  words.add("node", std::string(1, node.type), node.major, node.minor, node.mode, owner_on_host(node.uid, range),
+            owner_on_host(node.gid, range));
+}
+
+bool is_shared(const PlannedMount& mount) {
+  return mount.propagation == MountPropagation::shared || mount.propagation == MountPropagation::rshared;
+}
+
 void add_binds(Words& words, const Plan& plan, const Config& config) {
-  auto flags = [&](bool id_mapped, bool read_only) {
-    std::string text = "r";
+  auto flags = [&](bool id_mapped, bool read_only, bool recursive) {
+    std::string text = recursive ? "r" : "";
     if (id_mapped && plan.user_namespace) text += 'i';
     if (read_only) text += 'o';
     return text;
   };
   for (const auto& mount : plan.mounts)
-    if (mount.kind == PlannedMount::Kind::bind)
-      words.add("bind", flags(mount.id_mapped, mount.read_only), mount.source);
-  if (plan.init) words.add("bind", flags(false, true), config.init.string());
+    if (mount.kind == PlannedMount::Kind::bind) {
+      // In the files of another process no link is followed.
+      auto source = is_shared(mount) ? std::filesystem::canonical(mount.source).string() : mount.source;
+      words.add("bind", flags(mount.id_mapped, mount.read_only, mount.recursive), source);
+      if (!mount.beneath.empty()) words.add("beneath", mount.beneath);
+      if (mount.node) add_node(words, *mount.node, plan.user_namespace);
+      // The shim's own files only follow the host's, so what is to lead there is taken from ours.
+      if (auto seen_by = is_shared(mount) ? ::getpid() : mount.seen_by; seen_by != 0) words.add("seen-by", seen_by);
+    }
+  if (plan.init) words.add("bind", flags(false, true, true), config.init.string());
 }
 
 }  // namespace
@@ -61,12 +85,10 @@ Words container_plan(const Plan& plan, const Config& config, const std::vector<s
 }
 
 Words exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
-                const std::optional<IdRange>& user_namespace, std::optional<pid_t> container) {
+                const std::optional<IdRange>& user_namespace, std::optional<pid_t> container, bool has_base) {
   Words words;
-  if (container) {
-    words.add("over", kBaseFromExec);
-    words.add("pid", *container);
-  }
+  if (has_base) words.add("over", kBaseFromExec);
+  if (container) words.add("pid", *container);
   words.add("exec");
   words.add("crun", config.crun.string());
   words.add("crun-root", kLauncherRootFromExec);

@@ -9,8 +9,9 @@ namespace gantry::runtime {
 /// The shim's own part; the native launcher's is added behind it.
 Words container_plan(const Plan& plan, const Config& config, const std::vector<std::string>& cgroups,
                      const std::vector<Plan::Limit>& limits);
-/// `container`: the init of a container that the native launcher made, whose plan this one is read over; or none.
+/// `container`: the init of a container that the native launcher made, or none. `has_base`: the container has
+/// words that this plan is read over.
 Words exec_plan(const ContainerId& id, const ExecPlan& plan, const Config& config,
-                const std::optional<IdRange>& user_namespace, std::optional<pid_t> container);
+                const std::optional<IdRange>& user_namespace, std::optional<pid_t> container, bool has_base);
 
 }  // namespace gantry::runtime

@@ -7,11 +7,13 @@
 #include <sstream>
 
 #include "command_check.h"
+#include "devices.h"
 #include "exit_file.h"
 #include "gantry/base/log.h"
 #include "runtime_impl.h"
 #include "session.h"
 #include "spec.h"
+#include "usage.h"
 
 namespace gantry::runtime {
 
@@ -65,7 +67,10 @@ task<Created> Runtime::create(ContainerId id, std::function<Plan()> make) {
   Created created;
   auto prepare = [impl = impl_.get(), make = std::move(make)] {
     auto wanted = make();
-    const auto& obstacle = impl->config.native_obstacle;
+    add_devices(&wanted);
+    auto obstacle = impl->config.native_obstacle;
+    if (obstacle.empty() && !wanted.apparmor.empty()) obstacle = "an AppArmor profile is applied by crun";
+    if (obstacle.empty() && !wanted.hooks.empty()) obstacle = "the hooks of its devices are run by crun";
     bool hand_over = wanted.launcher == Launcher::native && !obstacle.empty();
     if (hand_over) wanted.launcher = Launcher::crun;
     auto plan = std::make_shared<const Plan>(std::move(wanted));
@@ -175,6 +180,17 @@ task<> Runtime::signal(ContainerId id, int number) {
   co_return;
 }
 
+task<> Runtime::freeze(ContainerId id) {
+  impl_->require_link(id);
+  auto freeze = [impl = impl_.get(), id] { impl->cgroups.freeze(id); };
+  co_await impl_->pool.run(freeze);
+}
+
+task<> Runtime::thaw(ContainerId id) {
+  auto thaw = [impl = impl_.get(), id] { impl->cgroups.thaw(id); };
+  co_await impl_->pool.run(thaw);
+}
+
 task<> Runtime::kill_all(ContainerId id) {
   auto kill = [impl = impl_.get(), id] { impl->cgroups.kill(id); };
   co_await impl_->pool.run(kill);
@@ -204,15 +220,39 @@ task<> Runtime::resize(ContainerId id, std::uint16_t rows, std::uint16_t columns
   co_return;
 }
 
-task<Usage> Runtime::usage(ContainerId id) {
-  auto read = [impl = impl_.get(), id] { return impl->cgroups.usage(id); };
+task<Usage> Runtime::usage(ContainerId id, bool networks) {
+  pid_t pid = networks ? impl_->require_link(id)->status().pid : 0;
+  auto read = [impl = impl_.get(), id, pid] {
+    auto usage = impl->cgroups.usage(id);
+    if (pid > 0) usage.networks = network_usage(pid);
+    return usage;
+  };
   co_return co_await impl_->pool.run(read);
+}
+
+task<std::vector<ProcessInfo>> Runtime::processes(ContainerId id) {
+  impl_->require_link(id);
+  auto read = [impl = impl_.get(), id] { return describe_processes(impl->cgroups.processes(id)); };
+  co_return co_await impl_->pool.run(read);
+}
+
+task<> Runtime::update(ContainerId id, Plan plan) {
+  impl_->require_link(id);
+  auto write = [impl = impl_.get(), id, plan = std::move(plan)] {
+    auto spec = make_spec(plan, {});
+    impl->cgroups.update(id, spec.linux_.resources);
+  };
+  co_await impl_->pool.run(std::move(write));
 }
 
 std::vector<ContainerId> Runtime::leftovers() const {
   std::set<ContainerId> out;
-  for (const auto& group : impl_->cgroups.groups())
-    if (!group.starts_with(kStandbyPrefix)) out.insert(ContainerId(group));
+  for (const auto& group : impl_->cgroups.groups()) {
+    auto name = group.substr(group.find('/') + 1);
+    if (name.starts_with(kStandbyPrefix)) continue;
+    if (name != group) impl_->cgroups.bind(ContainerId(name), group);
+    out.insert(ContainerId(name));
+  }
   std::error_code ignored;
   for (const auto& parent : {impl_->paths.containers(), impl_->paths.launcher_root()})
     for (const auto& entry : fs::directory_iterator(parent, ignored)) out.insert(ContainerId(entry.path().filename()));
@@ -222,7 +262,8 @@ std::vector<ContainerId> Runtime::leftovers() const {
 task<> Runtime::sweep() {
   auto sweep = [impl = impl_.get()] {
     for (const auto& group : impl->cgroups.groups())
-      if (group.starts_with(kStandbyPrefix) && !impl->cgroups.is_bound(group)) impl->cgroups.remove_group(group);
+      if (group.substr(group.find('/') + 1).starts_with(kStandbyPrefix) && !impl->cgroups.is_bound(group))
+        impl->cgroups.remove_group(group);
   };
   co_await impl_->pool.run(sweep);
 }

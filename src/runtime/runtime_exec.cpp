@@ -30,7 +30,9 @@ void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, co
                                  Launcher launcher) const {
   auto user_namespace = user_namespace_of(pid);
   bool native = launcher == Launcher::native;
-  auto words = exec_plan(id, plan, config, user_namespace, native ? std::optional(pid) : std::nullopt);
+  // Made by an older Gantry, a container of crun's has none.
+  bool has_base = native || fs::exists(paths.container(id) / "base");
+  auto words = exec_plan(id, plan, config, user_namespace, native ? std::optional(pid) : std::nullopt, has_base);
   auto process = make_exec_process(plan, user_namespace.has_value());
   make_directories(directory, 0700);
   if (native) {

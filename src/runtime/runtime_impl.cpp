@@ -48,9 +48,9 @@ void Runtime::Impl::require_free(const ContainerId& id) const {
     throw Error(ErrorKind::conflict, "container " + short_id(id) + " already has a shim", "remove it first");
 }
 
-std::shared_ptr<Standby> Runtime::Impl::start_standby(const oci::runtime::Spec& spec) {
+std::shared_ptr<Standby> Runtime::Impl::start_standby(const oci::runtime::Spec& spec, const std::string& above) {
   cgroups.make_instance();
-  auto group = kStandbyPrefix + random_hex(12);
+  auto group = above + kStandbyPrefix + random_hex(12);
   std::shared_ptr<Standby> standby = start_native_standby(*shim, early_plan(spec, cgroups, group));
   standby->group = group;
   standby->early_words = common_words(spec, cgroups);
@@ -58,13 +58,24 @@ std::shared_ptr<Standby> Runtime::Impl::start_standby(const oci::runtime::Spec& 
   return standby;
 }
 
+fs::path Runtime::Impl::filter_of(const Plan& plan) {
+  if (uses_default_seccomp(plan)) return filters.default_for(plan.capabilities);
+  auto profile = seccomp_of(plan);
+  return profile ? filters.file_of(*profile) : fs::path();
+}
+
 std::shared_ptr<Standby> Runtime::Impl::prepare_native(const Plan& plan, const oci::runtime::Spec& spec, Words words) {
+  std::string above;
+  if (plan.shared_group) {
+    cgroups.make_instance();
+    above = cgroups.make_shared(*plan.shared_group);
+  }
   auto directory = paths.container(plan.id);
-  auto standby = plan.standby;
+  auto standby = plan.shared_group ? nullptr : plan.standby;  // which has its group already
   if (!standby || standby->early_words != common_words(spec, cgroups) || standby->ids != ids_of(spec))
-    standby = start_standby(spec);
+    standby = start_standby(spec, above);
   cgroups.bind(plan.id, standby->group);
-  auto filter = uses_default_seccomp(plan) ? filters.default_for(plan.capabilities) : fs::path();
+  auto filter = filter_of(plan);
   add_native(words, spec, cgroups, standby->group, filter);
   write_file(directory / "group", standby->group);
   write_file(directory / "base", exec_base(spec, cgroups, standby->group, filter));
@@ -74,11 +85,17 @@ std::shared_ptr<Standby> Runtime::Impl::prepare_native(const Plan& plan, const o
 
 std::shared_ptr<Standby> Runtime::Impl::prepare(const Plan& plan) {
   auto directory = paths.container(plan.id);
+  if (plan.shared_group && plan.launcher == Launcher::crun) {
+    cgroups.make_instance();
+    cgroups.bind(plan.id, cgroups.make_shared(*plan.shared_group) + plan.id.str());
+  }
   SpecContext context{.cgroups_path = cgroups.path_of(plan.id), .limits = effective_limits(plan, may_raise_limits())};
   bool native = plan.launcher == Launcher::native;
   context.seccomp_by_name = !native;
+  context.oom_score_adj = effective_oom_score(plan, may_raise_limits());
   auto spec = make_spec(plan, context);
-  auto words = container_plan(plan, config, cgroups.directories(plan.id.str()), context.limits);
+  cgroups.discard_impossible(plan.id, plan.launcher, &spec.linux_.resources);
+  auto words = container_plan(plan, config, cgroups.directories(cgroups.group_of(plan.id)), context.limits);
   make_directories(plan.state_dir, 0700);
   make_root_directory(plan.upper);
   make_directories(plan.work, 0755);
@@ -86,6 +103,7 @@ std::shared_ptr<Standby> Runtime::Impl::prepare(const Plan& plan) {
   remove_tree(plan.state_dir / "exit.json");  // of the run before
   if (native) return prepare_native(plan, spec, std::move(words));
   write_file(directory / "config.json", json::to_text(spec));
+  write_file(directory / "base", exec_limits(spec));
   write_file(directory / "plan", words.take());
   return start_plain_standby(*shim);
 }

@@ -58,8 +58,10 @@ struct Runtime::Impl {
   void require_free(const ContainerId& id) const;
   /// Bundle and plan on disk, and the shim that will take it. Blocking.
   std::shared_ptr<Standby> prepare(const Plan& plan);
+  /// Of its system calls; empty when it has none.
+  std::filesystem::path filter_of(const Plan& plan);
   std::shared_ptr<Standby> prepare_native(const Plan& plan, const oci::runtime::Spec& spec, Words words);
-  std::shared_ptr<Standby> start_standby(const oci::runtime::Spec& spec);
+  std::shared_ptr<Standby> start_standby(const oci::runtime::Spec& spec, const std::string& above = {});
   void prepare_exec(const ContainerId& id, const ExecPlan& plan, const std::filesystem::path& directory, pid_t pid,
                     Launcher launcher) const;
   /// Makes `standby` the shim of a prepared directory. Blocking.

@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "launcher.h"
 #include "plan.h"
@@ -34,6 +36,10 @@ void apply_limits() {
     rlimit limit{plan.limits[i].soft, plan.limits[i].hard};
     ::setrlimit(static_cast<__rlimit_resource_t>(plan.limits[i].resource), &limit);
   }
+  if (*plan.oom_score_adj == 0) return;
+  int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) write_all(fd, plan.oom_score_adj, strlen(plan.oom_score_adj));
+  ::close(fd);
 }
 
 Awaited awaited(pid_t process) {

@@ -22,6 +22,8 @@ struct Order {
   int cgroup;
   pid_t child;
   int error;
+  const char* unjoined;  // what could not be joined, and why
+  int join_error;
 };
 
 Order* order = nullptr;  // shared with the holder
@@ -29,13 +31,45 @@ int go[2] = {-1, -1};
 pid_t holder_pid = -1;
 int user_fd = -1;
 
+bool is_joined(const char* choice) { return choice != nullptr && *choice != 0; }
+
+void join(const char* path) {
+  if (!is_joined(path) || order->unjoined != nullptr) return;
+  int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || ::setns(fd, 0) < 0) {
+    order->join_error = errno;
+    order->unjoined = path;
+  }
+  if (fd >= 0) ::close(fd);
+}
+
+// The user namespace first: the others belong to it, and so does what is made from here on. Its number of processes is
+// for children, as that of processes always is.
+void join_others() {
+  const auto& wanted = plan.namespaces;
+  for (const char* path : {wanted.user, wanted.network, wanted.ipc, wanted.uts, wanted.pid}) join(path);
+  if (is_joined(wanted.user) && wanted.network == nullptr && ::unshare(CLONE_NEWNET) < 0) {
+    order->join_error = errno;
+    order->unjoined = "the network namespace";
+  }
+}
+
+std::uint64_t new_namespaces() {
+  std::uint64_t flags = CLONE_NEWNS;
+  if (plan.namespaces.pid == nullptr) flags |= CLONE_NEWPID;
+  if (plan.namespaces.uts == nullptr) flags |= CLONE_NEWUTS;
+  return flags;
+}
+
 // Descriptors are shared with the shim: those of the order are made after this process.
 [[noreturn]] void wait_and_bear(int orders, pid_t shim) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != shim) ::_exit(0);
+  join_others();
   char byte;
   if (::read(orders, &byte, 1) != 1) ::_exit(0);
-  pid_t child = clone_process(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_PARENT | CLONE_FILES, 0, order->cgroup);
+  pid_t child =
+      order->unjoined != nullptr ? -1 : clone_process(new_namespaces() | CLONE_PARENT | CLONE_FILES, 0, order->cgroup);
   if (child == 0) order->first();
   order->child = child;
   order->error = child < 0 ? errno : 0;
@@ -74,8 +108,10 @@ void make(bool user_namespace, bool network_namespace) {
   go[1] = ends[1];
   pid_t self = ::getpid();
   std::uint64_t flags = CLONE_FILES;
-  if (user_namespace) flags |= CLONE_NEWUSER;
-  if (network_namespace) flags |= CLONE_NEWNET;
+  // What is made in a joined user namespace is made when it has been joined.
+  bool joins = is_joined(plan.namespaces.user);
+  if (user_namespace && !joins) flags |= CLONE_NEWUSER;
+  if (network_namespace && !joins) flags |= CLONE_NEWNET;
   holder_pid = clone_process(flags, SIGCHLD);
   if (holder_pid == 0) wait_and_bear(ends[0], self);
   if (holder_pid < 0) fail_errno("make", user_namespace ? "a user namespace" : "a network namespace");
@@ -85,10 +121,14 @@ bool made() { return holder_pid > 0; }
 pid_t pid() { return holder_pid; }
 
 void map_ids() {
-  write_map("uid_map");
-  write_map("gid_map");
-  Text<64> path;
-  path.add("/proc/").add(static_cast<std::uint64_t>(holder_pid)).add("/ns/user");
+  Path path;
+  if (is_joined(plan.namespaces.user)) {
+    path.add(plan.namespaces.user);
+  } else {
+    write_map("uid_map");
+    write_map("gid_map");
+    path.add("/proc/").add(static_cast<std::uint64_t>(holder_pid)).add("/ns/user");
+  }
   user_fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (user_fd < 0) fail_errno("open", path.c_str());
 }
@@ -106,6 +146,12 @@ pid_t bear(void (*first)(), int cgroup) {
   holder_pid = -1;
   for (int fd : go) ::close(fd);
   if (order->child > 0) return order->child;
+  if (order->unjoined != nullptr)
+    fail({.kind = "conflict",
+          .what = "join",
+          .object = order->unjoined,
+          .error = order->join_error,
+          .fix = "the container whose namespace it is must run: start it first"});
   errno = order->error;
   fail_errno("make", "the container's process");
 }

@@ -9,6 +9,7 @@
 /// the shim ends.
 namespace gantry::shim::holder {
 
+/// Namespaces of others that the plan names are joined instead.
 void make(bool user_namespace, bool network_namespace);
 bool made();
 pid_t pid();

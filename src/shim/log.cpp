@@ -106,6 +106,7 @@ void put(std::int64_t time, int stream, bool partial, const char* head, std::siz
 }  // namespace
 
 void open(int directory_fd, std::uint64_t most, int files) {
+  if (files < 1) return;
   directory = directory_fd;
   max_size = most;
   max_files = files;

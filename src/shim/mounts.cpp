@@ -4,16 +4,19 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +42,32 @@ int bind_fds[kMaxBinds];
 int upper_fd = -1;
 Path upper_parent;
 
+int clone_opened(int path, bool recursive) {
+  unsigned flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u);
+  return ::open_tree(path, "", flags);
+}
+
+// What a container has put there leads to nothing outside.
+int clone_beneath(const Bind& bind) {
+  int base = ::open(bind.source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (base < 0) fail_errno("mount", bind.source);
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  int path = static_cast<int>(::syscall(SYS_openat2, base, bind.beneath, &how, sizeof how));
+  if (path < 0)
+    fail({.kind = errno == ENOENT ? "not_found" : "invalid",
+          .what = "mount the volume's directory",
+          .object = bind.beneath,
+          .error = errno,
+          .fix = "make it in the volume first; it must not lead out of it"});
+  int tree = clone_opened(path, bind.recursive);
+  if (tree < 0) fail_errno("clone the mount of", bind.beneath);
+  ::close(path);
+  ::close(base);
+  return tree;
+}
+
 int clone_mount(const char* source, bool recursive) {
   int path = ::open(source, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (path < 0) fail_errno("mount", source);
@@ -48,8 +77,7 @@ int clone_mount(const char* source, bool recursive) {
           .what = "mount of a symbolic link",
           .object = source,
           .fix = "name what the link points to"});
-  unsigned flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u);
-  int tree = ::open_tree(path, "", flags);
+  int tree = clone_opened(path, recursive);
   if (tree < 0) fail_errno("clone the mount of", source);
   ::close(path);
   return tree;
@@ -88,8 +116,46 @@ bool readable_unmapped(int tree, const Bind& bind) {
   return true;
 }
 
+// Below the other's root and without following links: what is there is its own to change.
+int clone_seen(const Bind& bind) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  int path = static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, bind.source, &how, sizeof how));
+  return path < 0 ? -1 : clone_opened(path, bind.recursive);
+}
+
+// By a child that shares our descriptors, since only who is in a mount namespace can clone from it.
+int clone_of_other(const Bind& bind) {
+  struct Answer {
+    int tree;
+    int error;
+  };
+  void* memory = ::mmap(nullptr, sizeof(Answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) fail_errno("prepare", "a process");
+  auto* answer = static_cast<Answer*>(memory);
+  answer->tree = -1;
+  answer->error = ESRCH;
+  int process = static_cast<int>(::syscall(SYS_pidfd_open, bind.seen_by, 0));
+  pid_t child = process < 0 ? -1 : holder::clone_process(CLONE_FILES, SIGCHLD);
+  if (child == 0) {
+    answer->tree = ::setns(process, CLONE_NEWNS) < 0 ? -1 : clone_seen(bind);
+    answer->error = errno;
+    ::_exit(0);
+  }
+  while (child > 0 && ::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  if (process >= 0) ::close(process);
+  int tree = answer->tree;
+  errno = answer->error;
+  ::munmap(memory, sizeof(Answer));
+  if (tree < 0) fail_errno("clone another container's mount of", bind.source);
+  return tree;
+}
+
 int clone_bind(const Bind& bind, int user_namespace) {
-  int tree = clone_mount(bind.source, bind.recursive);
+  if (bind.seen_by != 0) return clone_of_other(bind);
+  int tree = *bind.beneath != 0 ? clone_beneath(bind) : clone_mount(bind.source, bind.recursive);
   if (!bind.id_mapped || user_namespace < 0 || try_map_ids(tree, user_namespace, bind.recursive)) return tree;
   if (errno == EINVAL && readable_unmapped(tree, bind)) return tree;
   map_ids(tree, user_namespace, bind.source, bind.recursive);
@@ -122,7 +188,8 @@ void clone_all(int user_namespace) {
   for (std::size_t i = 0; i < plan.layer_count; ++i) layer_fds[i] = clone_mapped(plan.layers[i], user_namespace, false);
   split_upper();
   upper_fd = clone_mapped(upper_parent.c_str(), user_namespace, false);
-  for (std::size_t i = 0; i < plan.bind_count; ++i) bind_fds[i] = clone_bind(plan.binds[i], user_namespace);
+  for (std::size_t i = 0; i < plan.bind_count; ++i)
+    bind_fds[i] = plan.binds[i].device_type != 0 ? -1 : clone_bind(plan.binds[i], user_namespace);
 }
 
 void make_stage() {
@@ -137,6 +204,34 @@ Text<16> numbered(const char* prefix, std::size_t number) {
   Text<16> name;
   name.add(prefix).add(static_cast<std::uint64_t>(number));
   return name;
+}
+
+// The host's device would be nobody's in the container, and its owner there is its own: so it gets one of its own, made
+// where devices work, which no file system of its user namespace allows.
+int make_node(const Bind& bind, const char* name) {
+  mode_t type = bind.device_type == 'b' ? S_IFBLK : S_IFCHR;
+  if (::mknod(name, type | bind.mode, makedev(bind.major, bind.minor)) < 0 || ::chmod(name, bind.mode) < 0 ||
+      ::chown(name, bind.uid, bind.gid) < 0)
+    fail_errno("make a device for the container:", bind.source);
+  int path = ::open(name, O_PATH | O_CLOEXEC);
+  int tree = path < 0 ? -1 : clone_opened(path, false);
+  if (tree < 0) fail_errno("clone the mount of", name);
+  ::close(path);
+  return tree;
+}
+
+void make_nodes() {
+  bool any = false;
+  for (std::size_t i = 0; i < plan.bind_count; ++i) {
+    if (plan.binds[i].device_type == 0) continue;
+    if (!any) {
+      make_directory("d");
+      if (::mount("gantry", "d", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0700,size=1m") < 0)
+        fail_errno("mount a tmpfs for", "devices");
+      any = true;
+    }
+    bind_fds[i] = make_node(plan.binds[i], numbered("d/", i).c_str());
+  }
 }
 
 // overlayfs keeps the mounter's identity and works in the writable layer with it: an id that the layer's mapping does
@@ -240,6 +335,7 @@ class KeepDirectory {
 void mount_in_stage() {
   clone_all(plan.mapped ? holder::user_namespace() : -1);
   make_stage();
+  make_nodes();
   mount_root();
 }
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <new>
@@ -19,20 +19,22 @@ struct Shared {
   char text[2][1u << 20];  // the plan, and what it is read over
 };
 
-// Pages that are not touched cost nothing, and those of the kernel are zero.
-Shared& make_shared_memory() {
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) ::_exit(1);
-  auto* shared = static_cast<Shared*>(memory);
+Shared& make_memory() {
+  auto* shared = static_cast<Shared*>(map_memory(sizeof(Shared)));
   new (&shared->plan) Plan;
   return *shared;
 }
 
-Shared& shared = make_shared_memory();
+Shared& shared = make_memory();
 
 }  // namespace
 
 Plan& plan = shared.plan;
+
+void share_plan() {
+  share_memory(&shared, sizeof shared);
+  new (&shared.plan) Plan;
+}
 
 namespace {
 
@@ -57,7 +59,52 @@ void read_file(const char* name, char (&text)[1u << 20]);
 
 void read_base(const char* file) { read_file(file, shared.text[1]); }
 
-constexpr int kMostValues = 5;
+Bind& last_bind() {
+  if (plan.bind_count == 0) malformed("a word about a bind");
+  return plan.binds[plan.bind_count - 1];
+}
+
+void set_manner(const char* name) {
+  struct Manner {
+    const char* name;
+    unsigned propagation;
+  };
+  constexpr Manner kManners[] = {{"private", MS_PRIVATE},
+                                 {"rshared", MS_SHARED | MS_REC},
+                                 {"shared", MS_SHARED},
+                                 {"rslave", MS_SLAVE | MS_REC},
+                                 {"slave", MS_SLAVE}};
+  if (plan.mounts.count == 0) malformed(name);
+  MountWish& wish = plan.mounts.items[plan.mounts.count - 1];
+  if (strcmp(name, "rro") == 0) {
+    wish.deep = true;
+    return;
+  }
+  for (const auto& manner : kManners)
+    if (strcmp(manner.name, name) == 0) {
+      wish.propagation = manner.propagation;
+      return;
+    }
+  malformed(name);
+}
+
+void choose_namespace(const char* type, const char* whose) {
+  struct Kind {
+    const char* type;
+    const char** choice;
+  };
+  auto& all = plan.namespaces;
+  const Kind kinds[] = {{"user", &all.user}, {"pid", &all.pid}, {"network", &all.network},
+                        {"ipc", &all.ipc},   {"uts", &all.uts}, {"cgroup", &all.cgroup}};
+  for (const auto& kind : kinds)
+    if (strcmp(kind.type, type) == 0) {
+      *kind.choice = whose;
+      return;
+    }
+  malformed(type);
+}
+
+constexpr int kMostValues = 6;
 
 struct Keyword {
   const char* name;
@@ -101,9 +148,33 @@ const Keyword keywords[] = {
     {"bind", 2,
      [](const char* const* v) {
        require_room(plan.bind_count, "mounts", kMaxBinds);
-       plan.binds[plan.bind_count++] = {v[1], strchr(v[0], 'i') != nullptr, strchr(v[0], 'r') != nullptr,
-                                        strchr(v[0], 'o') != nullptr};
+       plan.binds[plan.bind_count++] = {v[1],
+                                        strchr(v[0], 'i') != nullptr,
+                                        strchr(v[0], 'r') != nullptr,
+                                        strchr(v[0], 'o') != nullptr,
+                                        0,
+                                        "",
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        0};
      }},
+    {"beneath", 1, [](const char* const* v) { last_bind().beneath = v[0]; }},
+    {"node", 6,
+     [](const char* const* v) {
+       auto number = [&](int place) { return static_cast<std::uint32_t>(to_number(v[place])); };
+       Bind& bind = last_bind();
+       bind.device_type = *v[0];
+       bind.major = number(1);
+       bind.minor = number(2);
+       bind.mode = number(3);
+       bind.uid = number(4);
+       bind.gid = number(5);
+     }},
+    {"seen-by", 1, [](const char* const* v) { last_bind().seen_by = static_cast<pid_t>(to_number(v[0])); }},
+    {"namespace", 2, [](const char* const* v) { choose_namespace(v[0], v[1]); }},
     {"cgroup", 1,
      [](const char* const* v) {
        require_room(plan.cgroup_count, "control group hierarchies", kMaxCgroups);
@@ -132,8 +203,11 @@ const Keyword keywords[] = {
     {"env", 1, [](const char* const* v) { append(plan.environment, v[0]); }},
     {"mount", 4,
      [](const char* const* v) {
-       append(plan.mounts, MountWish{v[0], v[1], to_number(v[2]), v[3]});
+       append(plan.mounts, MountWish{v[0], v[1], to_number(v[2]), v[3], false, 0});
      }},
+    {"manner", 1, [](const char* const* v) { set_manner(v[0]); }},
+    {"domain-name", 1, [](const char* const* v) { plan.domain_name = v[0]; }},
+    {"oom-score-adj", 1, [](const char* const* v) { plan.oom_score_adj = v[0]; }},
     {"mask", 1, [](const char* const* v) { append(plan.masked, v[0]); }},
     {"read-only", 1, [](const char* const* v) { append(plan.read_only, v[0]); }},
     {"sysctl", 2,

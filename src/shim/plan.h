@@ -25,6 +25,21 @@ struct Bind {
   bool id_mapped;
   bool recursive;
   bool read_only;
+  pid_t seen_by;        ///< the source is looked up in this process' mount namespace; 0: in ours
+  const char* beneath;  ///< below the source, and not leading out of it; or empty
+  /// Instead of a source: a device made for the container alone.
+  char device_type;  ///< c or b; 0: none
+  std::uint32_t major, minor, mode, uid, gid;
+};
+
+/// Null: one of the container's own. Empty: the host's. Else the path of one to join.
+struct Namespaces {
+  const char* user = nullptr;
+  const char* pid = nullptr;
+  const char* network = nullptr;
+  const char* ipc = nullptr;
+  const char* uts = nullptr;
+  const char* cgroup = nullptr;
 };
 
 struct RlimitWish {
@@ -47,8 +62,10 @@ struct List {
 struct MountWish {
   const char* kind;
   const char* target;
-  std::uint64_t flags;  ///< MOUNT_ATTR_*
-  const char* options;  ///< of the file system, separated by commas; the bind's number
+  std::uint64_t flags;   ///< MOUNT_ATTR_*
+  const char* options;   ///< of the file system, separated by commas; the bind's number
+  bool deep;             ///< bind: the flags are for the mounts below, too
+  unsigned propagation;  ///< bind: MS_SHARED and so on; 0: private, with all below
 };
 
 struct Setting {
@@ -73,7 +90,6 @@ struct DeviceRule {
   const char* access;
 };
 
-/// Lives in memory that the launcher's children share, since one of them is born before the plan is known.
 struct Plan {
   bool exec = false;
   bool native = false;
@@ -103,7 +119,10 @@ struct Plan {
 
   // For the native launcher only.
   pid_t container_pid = 0;  ///< exec: the container's init
+  Namespaces namespaces;
   const char* hostname = "";
+  const char* domain_name = "";
+  const char* oom_score_adj = "";  ///< empty: as it is
   const char* working_dir = "/";
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
@@ -125,6 +144,10 @@ struct Plan {
 };
 
 extern Plan& plan;
+
+/// Before anything is read: the launcher's children share the plan from here on, since one of them is born before it is
+/// known. Not for an exec, whose process may be traced by others from the moment it is in their container.
+void share_plan();
 
 /// Fails the shim when the file is malformed. The plan of an exec is read over its container's.
 void read_plan();

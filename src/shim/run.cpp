@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "launcher.h"
 #include "log.h"
 #include "mounts.h"
+#include "native/birth.h"
 #include "native/native.h"
 #include "plan.h"
 #include "streams.h"
@@ -256,6 +259,8 @@ void prepare_process() {
   ::umask(022);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_DUMPABLE, 0);
+  // Not the daemon's: a container that gets no keyring of its own, for too many are there, is left with this one.
+  ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t all;
   ::sigfillset(&all);
@@ -393,7 +398,7 @@ void stand_by() {
   if (words < 0) ::_exit(0);
   read_early_plan(words);
   ::close(words);
-  holder::make(plan.mapped, true);
+  holder::make(plan.mapped, plan.namespaces.network == nullptr);
   if (plan.mapped) holder::map_ids();
   native::stand_by();
 }
@@ -422,7 +427,12 @@ int run(const char* kind) {
   prepare_process();
   enter_private_namespace();
   ::prctl(PR_SET_NAME, "gantry-standby");
-  if (strcmp(kind, "native") == 0) stand_by();
+  if (strcmp(kind, "native") == 0) {
+    share_plan();
+    native::share_birth();
+    trace::share();
+    stand_by();
+  }
   wait_for_plan();
   trace::mark("shim has its plan");
   read_plan();

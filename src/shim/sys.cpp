@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,6 +107,17 @@ int empty_input() {
 }
 
 }  // namespace
+
+void* map_memory(std::size_t size) {
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) ::_exit(1);
+  return memory;
+}
+
+void share_memory(void* place, std::size_t size) {
+  void* memory = ::mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (memory == MAP_FAILED) fail_errno("share", "memory");
+}
 
 pid_t start_program(const char* const* argv, int in, int out, int err, void (*prepare)()) {
   pid_t self = ::getpid();

@@ -76,6 +76,11 @@ bool write_all(int fd, const char* data, std::size_t size);
 ssize_t read_small(int dir_fd, const char* path, char* buffer, std::size_t size);
 std::uint64_t to_number(const char* text);
 
+/// Zeroed memory of this process' own; pages that are not touched cost nothing.
+void* map_memory(std::size_t size);
+/// Empties it, and children born from here on share it.
+void share_memory(void* place, std::size_t size);
+
 /// fork and exec with the given standard streams; everything else is closed on exec, signals are as at birth. It is
 /// killed when the shim is. `prepare` runs in the child before exec.
 pid_t start_program(const char* const* argv, int in, int out, int err, void (*prepare)() = nullptr);

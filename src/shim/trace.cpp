@@ -1,7 +1,6 @@
 #include "trace.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -19,15 +18,11 @@ struct Marks {
   std::size_t count;
 };
 
-Marks& make_marks() {
-  void* memory = ::mmap(nullptr, sizeof(Marks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) ::_exit(1);
-  return *static_cast<Marks*>(memory);
-}
-
-Marks& all = make_marks();
+Marks& all = *static_cast<Marks*>(map_memory(sizeof(Marks)));
 
 }  // namespace
+
+void share() { share_memory(&all, sizeof all); }
 
 void mark(const char* name) {
   auto place = __atomic_fetch_add(&all.count, 1, __ATOMIC_RELAXED);

@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 
-/// When each step of a start was done, for `gantry run --trace`: in memory the launcher's children share.
+/// When each step of a start was done, for `gantry run --trace`.
 namespace gantry::shim::trace {
 
+/// What children mark from here on counts, too.
+void share();
 /// `name`: a literal, without tab or line feed. Past the last place, nothing.
 void mark(const char* name);
 /// Lines "name<tab>nanoseconds of the monotonic clock"; returns the length.

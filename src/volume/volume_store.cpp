@@ -17,7 +17,7 @@ namespace gantry::volume {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kColumns = "name, project, labels, anonymous, created";
+constexpr std::string_view kColumns = "name, project, labels, anonymous, created, options";
 // Not a valid volume name, so it cannot meet one.
 constexpr std::string_view kTrash = ".trash";
 
@@ -28,19 +28,26 @@ VolumeInfo to_info(const store::Row& row, const fs::path& root) {
   info.labels = json::from_text<std::map<std::string, std::string>>(row.text(2), "volume " + info.name);
   info.anonymous = row.number(3) != 0;
   info.created = from_rfc3339(row.text(4)).value_or(Timestamp{});
+  info.options = json::from_text<std::map<std::string, std::string>>(row.text(5), "volume " + info.name);
   info.path = (root / info.name / "data").string();
   return info;
+}
+
+void add_users(store::Transaction& t, VolumeInfo& info) {
+  t.query("SELECT container FROM volume_users WHERE volume=? ORDER BY container", {info.name},
+          [&](const store::Row& row) { info.users.emplace_back(row.text(0)); });
 }
 
 std::optional<VolumeInfo> find(store::Transaction& t, const std::string& name, const fs::path& root) {
   std::optional<VolumeInfo> out;
   t.query("SELECT " + std::string(kColumns) + " FROM volumes WHERE name=?", {name},
           [&](const store::Row& row) { out = to_info(row, root); });
+  if (out) add_users(t, *out);
   return out;
 }
 
 [[noreturn]] void not_there(const std::string& name) {
-  throw Error(ErrorKind::not_found, "volume \"" + name + "\" does not exist");
+  throw Error(ErrorKind::not_found, "get " + name + ": no such volume", "see 'gantry volume ls' for those there are");
 }
 
 // Takes the directory's name away in one step; deleting what is in it may take long.
@@ -51,39 +58,48 @@ fs::path withdraw(const fs::path& root, const std::string& name) {
   return trash;
 }
 
-std::string users_of(store::Transaction& t, const std::string& name) {
-  std::string out;
-  t.query("SELECT container FROM volume_users WHERE volume=? ORDER BY container", {name},
-          [&](const store::Row& row) { out += (out.empty() ? "" : ", ") + row.text(0).substr(0, 12); });
-  return out;
+[[noreturn]] void in_use(const VolumeInfo& info) {
+  std::string users;
+  for (const auto& user : info.users) users += (users.empty() ? "" : ", ") + user.str();
+  throw Error(ErrorKind::conflict, "remove " + info.name + ": volume is in use - [" + users + "]",
+              "remove the container first, with 'gantry rm'");
 }
 
 }  // namespace
 
 store::Schema schema() {
-  return {"volume", {R"(
+  return {"volume",
+          {R"(
 CREATE TABLE volumes(
   name TEXT PRIMARY KEY, project TEXT NOT NULL, labels TEXT NOT NULL, anonymous INTEGER NOT NULL,
   created TEXT NOT NULL, filled INTEGER NOT NULL) STRICT;
 CREATE TABLE volume_users(
   volume TEXT NOT NULL REFERENCES volumes(name), container TEXT NOT NULL, PRIMARY KEY(volume, container)) STRICT;
 CREATE INDEX volume_users_container ON volume_users(container);
-)"}};
+)",
+           "ALTER TABLE volumes ADD COLUMN options TEXT NOT NULL DEFAULT '{}';"}};
 }
 
 VolumeStore::VolumeStore(store::Database& database, fs::path root) : database_(database), root_(std::move(root)) {
   make_directories(root_, 0711);
 }
 
-VolumeInfo VolumeStore::ensure(const std::string& name, std::map<std::string, std::string> labels, bool anonymous,
-                               bool* fresh) {
-  require_valid_name("volume", name);
+VolumeInfo VolumeStore::ensure(const VolumeSpec& spec, bool* fresh) {
+  require_valid(spec);
+  const auto& name = spec.name;
   bool made = false;
   bool unfilled = false;
+  if (admit_) {
+    // Outside the lock: it may take long to say no.
+    bool there = database_.transaction(
+        [&](store::Transaction& t) { return t.number("SELECT 1 FROM volumes WHERE name=?", {name}).has_value(); });
+    if (!there) admit_(spec);
+  }
   std::lock_guard lock(mutex_);
   auto info = database_.transaction([&](store::Transaction& t) {
-    made = t.run("INSERT OR IGNORE INTO volumes VALUES(?, 'default', ?, ?, ?, 0)",
-                 {name, json::to_text(labels), anonymous, to_rfc3339(now())}) > 0;
+    made =
+        t.run("INSERT OR IGNORE INTO volumes VALUES(?, 'default', ?, ?, ?, 0, ?)",
+              {name, json::to_text(spec.labels), spec.anonymous, to_rfc3339(now()), json::to_text(spec.options)}) > 0;
     unfilled = t.number("SELECT filled FROM volumes WHERE name=?", {name}) == 0;
     return *find(t, name, root_);
   });
@@ -96,6 +112,15 @@ VolumeInfo VolumeStore::ensure(const std::string& name, std::map<std::string, st
   }
   if (fresh != nullptr) *fresh = unfilled;
   return info;
+}
+
+VolumeInfo VolumeStore::ensure(const std::string& name, std::map<std::string, std::string> labels, bool anonymous,
+                               bool* fresh) {
+  VolumeSpec spec;
+  spec.name = name;
+  spec.labels = std::move(labels);
+  spec.anonymous = anonymous;
+  return ensure(spec, fresh);
 }
 
 void VolumeStore::filled(const std::string& name) {
@@ -115,6 +140,10 @@ std::vector<VolumeInfo> VolumeStore::list() const {
     std::vector<VolumeInfo> out;
     t.query("SELECT " + std::string(kColumns) + " FROM volumes ORDER BY name", {},
             [&](const store::Row& row) { out.push_back(to_info(row, root_)); });
+    std::map<std::string, std::vector<ContainerId>> users;
+    t.query("SELECT volume, container FROM volume_users ORDER BY container", {},
+            [&](const store::Row& row) { users[row.text(0)].emplace_back(row.text(1)); });
+    for (auto& info : out) info.users = std::move(users[info.name]);
     return out;
   });
 }
@@ -146,16 +175,31 @@ void VolumeStore::remove(const std::string& name) {
   fs::path trash;
   {
     std::lock_guard lock(mutex_);
-    database_.transaction([&](store::Transaction& t) {
-      if (!find(t, name, root_)) not_there(name);
-      if (auto users = users_of(t, name); !users.empty())
-        throw Error(ErrorKind::conflict, "volume \"" + name + "\" is used by container " + users,
-                    "remove the container first, with 'gantry rm'");
+    auto info = database_.transaction([&](store::Transaction& t) {
+      auto found = find(t, name, root_);
+      if (!found) not_there(name);
+      if (!found->users.empty()) in_use(*found);
       t.run("DELETE FROM volumes WHERE name=?", {name});
+      return *found;
     });
+    if (!info.options.empty()) unmount(info);
     trash = withdraw(root_, name);
   }
   remove_tree(trash);
+}
+
+std::vector<VolumeInfo> VolumeStore::prune(const std::function<bool(const VolumeInfo&)>& unwanted) {
+  std::vector<VolumeInfo> out;
+  for (const auto& info : list()) {
+    if (!info.users.empty() || !unwanted(info)) continue;
+    try {
+      remove(info.name);
+      out.push_back(info);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::conflict) throw;
+    }
+  }
+  return out;
 }
 
 void VolumeStore::recover() {
@@ -165,6 +209,9 @@ void VolumeStore::recover() {
     auto name = entry.path().filename().string();
     if (known.contains(name)) continue;
     log::info("volume {}: removing a directory that no volume owns", name);
+    VolumeInfo gone;
+    gone.path = (entry.path() / "data").string();
+    unmount(gone);
     remove_tree(entry.path());
   }
 }

@@ -121,6 +121,25 @@ task<> restart(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
+task<> pause(Services& services, Call call) {
+  auto id = target(services, call);
+  co_await shield<void>(services.changes, "pause a container", services.engine().pause(id));
+  co_await answer_nothing(call.exchange);
+}
+
+task<> unpause(Services& services, Call call) {
+  auto id = target(services, call);
+  co_await shield<void>(services.changes, "unpause a container", services.engine().unpause(id));
+  co_await answer_nothing(call.exchange);
+}
+
+task<> rename(Services& services, Call call) {
+  auto id = target(services, call);
+  auto name = call.query().get("name", "");
+  co_await shield<void>(services.changes, "rename a container", services.engine().rename(id, name));
+  co_await answer_nothing(call.exchange);
+}
+
 task<> remove(Services& services, Call call) {
   auto id = target(services, call);
   engine::RemoveOptions options{flag(call.query(), "force"), flag(call.query(), "volumes")};
@@ -145,6 +164,18 @@ task<> stats(Services& services, Call call) {
   co_await answer(call.exchange, 200, measured);
 }
 
+task<> processes(Services& services, Call call) {
+  auto found = co_await services.engine().processes(target(services, call));
+  co_await answer(call.exchange, 200, found);
+}
+
+task<> update(Services& services, Call call) {
+  auto id = target(services, call);
+  auto change = co_await body_as<engine::ContainerUpdate>(call.exchange);
+  co_await shield<void>(services.changes, "update a container", services.engine().update(id, std::move(change)));
+  co_await answer_nothing(call.exchange);
+}
+
 }  // namespace
 
 std::vector<Route> container_routes(Services& s) {
@@ -163,8 +194,13 @@ std::vector<Route> container_routes(Services& s) {
       {"POST", "/v1/containers/{id}/stop", "container.stop", kChanges, {"grace"}, with(s, stop)},
       {"POST", "/v1/containers/{id}/kill", "container.kill", kChanges, {"signal"}, with(s, kill)},
       {"POST", "/v1/containers/{id}/restart", "container.restart", kChanges, {"grace"}, with(s, restart)},
+      {"POST", "/v1/containers/{id}/pause", "container.pause", kChanges, {}, with(s, pause)},
+      {"POST", "/v1/containers/{id}/unpause", "container.pause", kChanges, {}, with(s, unpause)},
+      {"POST", "/v1/containers/{id}/rename", "container.rename", kChanges, {"name"}, with(s, rename)},
       {"POST", "/v1/containers/{id}/wait", "container.read", kReads, {"condition"}, with(s, wait)},
       {"DELETE", "/v1/containers/{id}", "container.remove", kChanges, {"force", "volumes"}, with(s, remove)},
+      {"POST", "/v1/containers/{id}/update", "container.update", kChanges, {}, with(s, update)},
+      {"GET", "/v1/containers/{id}/processes", "container.read", kReads, {}, with(s, processes)},
       {"GET", "/v1/containers/{id}/stats", "container.read", kReads, {}, with(s, stats)},
   };
 }

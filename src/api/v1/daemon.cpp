@@ -77,6 +77,8 @@ task<> doctor(Services& services, Call call) {
   host::Places places{services.parts.daemon.data_dir, services.parts.daemon.run_dir};
   auto check = [places] { return host::check_host(places); };
   auto findings = co_await services.pool().run(check);
+  for (const auto& warning : services.parts.disk.warnings())
+    findings.push_back({"disk budget of " + warning.kind, host::Verdict::warning, warning.problem, warning.fix});
   co_await answer(call.exchange, 200, std::move(findings));
 }
 

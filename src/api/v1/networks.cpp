@@ -3,6 +3,22 @@
 namespace gantry::api::v1 {
 namespace {
 
+struct Connection {
+  std::string container;
+  engine::NetworkAttachment attachment;  ///< its `network` is the path's
+};
+BOOST_DESCRIBE_STRUCT(Connection, (), (container, attachment))
+
+struct Disconnection {
+  std::string container;
+};
+BOOST_DESCRIBE_STRUCT(Disconnection, (), (container))
+
+struct Pruned {
+  std::vector<std::string> removed;
+};
+BOOST_DESCRIBE_STRUCT(Pruned, (), (removed))
+
 task<> list(Services& services, Call call) {
   auto names = call.query().all("name");
   auto wanted = labels(call.query(), "label");
@@ -37,14 +53,53 @@ task<> remove(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
+task<> connect(Services& services, Call call) {
+  auto body = co_await body_as<Connection>(call.exchange);
+  auto id = services.engine().resolve(body.container);
+  *call.audited_object = call.parameter("name") + " " + id.str();
+  body.attachment.network = call.parameter("name");
+  co_await services.engine().connect(id, std::move(body.attachment));
+  co_await inspect(services, std::move(call));
+}
+
+task<> disconnect(Services& services, Call call) {
+  auto body = co_await body_as<Disconnection>(call.exchange);
+  auto id = services.engine().resolve(body.container);
+  *call.audited_object = call.parameter("name") + " " + id.str();
+  auto name = call.parameter("name");
+  co_await services.engine().disconnect(id, std::move(name));
+  co_await inspect(services, std::move(call));
+}
+
+task<> prune(Services& services, Call call) {
+  auto wanted = labels(call.query(), "label");
+  auto until = timestamp(call.query(), "until");
+  auto unwanted = [wanted, until](const network::NetworkInfo& info) {
+    return has_labels(info.spec.labels, wanted) && (!until || info.created < *until);
+  };
+  auto work = services.engine().networks().prune(unwanted);
+  auto removed =
+      co_await shield<std::vector<network::NetworkInfo>>(services.changes, "remove unused networks", std::move(work));
+  Pruned out;
+  for (const auto& info : removed) {
+    publish(services, "network", "destroy", info.id.str(), info.spec.name);
+    out.removed.push_back(info.spec.name);
+  }
+  publish(services, "network", "prune", "", "");
+  co_await answer(call.exchange, 200, std::move(out));
+}
+
 }  // namespace
 
 std::vector<Route> network_routes(Services& s) {
   return {
       {"GET", "/v1/networks", "network.list", Effect::reads, {"name", "label"}, with(s, list)},
       {"POST", "/v1/networks", "network.create", Effect::changes, {}, with(s, create)},
+      {"POST", "/v1/networks/prune", "network.remove", Effect::changes, {"label", "until"}, with(s, prune)},
       {"GET", "/v1/networks/{name}", "network.read", Effect::reads, {}, with(s, inspect)},
       {"DELETE", "/v1/networks/{name}", "network.remove", Effect::changes, {}, with(s, remove)},
+      {"POST", "/v1/networks/{name}/connect", "network.connect", Effect::changes, {}, with(s, connect)},
+      {"POST", "/v1/networks/{name}/disconnect", "network.connect", Effect::changes, {}, with(s, disconnect)},
   };
 }
 

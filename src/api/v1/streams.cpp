@@ -35,6 +35,7 @@ task<> logs(Services& services, Call call) {
   wanted.until = timestamp(query, "until");
   wanted.out = flag(query, "stdout", true);
   wanted.err = flag(query, "stderr", true);
+  services.engine().require_logs(id);
   FrameWriter writer(call.exchange, flag(query, "timestamps"));
   co_await call.exchange.start_stream(200, std::string(http::kMultiplexedStream));
   auto sink = [&writer](engine::LogRecord record) { return writer.write(std::move(record)); };

@@ -3,11 +3,11 @@
 namespace gantry::api::v1 {
 namespace {
 
-struct VolumeBody {
-  std::string name;
-  std::map<std::string, std::string> labels;
+struct Pruned {
+  std::vector<std::string> removed;
+  std::uint64_t reclaimed = 0;  ///< bytes
 };
-BOOST_DESCRIBE_STRUCT(VolumeBody, (), (name, labels))
+BOOST_DESCRIBE_STRUCT(Pruned, (), (removed, reclaimed))
 
 task<> list(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
@@ -20,13 +20,17 @@ task<> list(Services& services, Call call) {
 }
 
 task<> create(Services& services, Call call) {
-  auto body = co_await body_as<VolumeBody>(call.exchange);
-  require_valid_name("volume", body.name);
+  auto body = co_await body_as<volume::VolumeSpec>(call.exchange);
+  if (body.name.empty()) {
+    body.name = random_hex(64);
+    body.anonymous = true;
+  }
+  require_valid(body);
   *call.audited_object = body.name;
   auto& volumes = services.engine().volumes();
   auto ensure = [&volumes, body] {
     bool fresh = false;
-    return volumes.ensure(body.name, body.labels, false, &fresh);
+    return volumes.ensure(body, &fresh);
   };
   auto info = co_await services.pool().run(ensure);
   publish(services, "volume", "create", info.name, info.name);
@@ -50,12 +54,38 @@ task<> remove(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
+// Those without a name unless told otherwise: nobody can ask for them again.
+task<> prune(Services& services, Call call) {
+  auto& volumes = services.engine().volumes();
+  bool every = flag(call.query(), "all");
+  auto wanted = labels(call.query(), "label");
+  auto work = [&volumes, every, wanted] {
+    Pruned out;
+    auto unwanted = [&](const volume::VolumeInfo& info) {
+      return (every || info.anonymous) && has_labels(info.labels, wanted);
+    };
+    std::map<std::string, std::uint64_t> sizes;
+    for (const auto& info : volumes.list())
+      if (info.users.empty() && unwanted(info)) sizes[info.name] = volumes.usage(info);
+    for (const auto& info : volumes.prune(unwanted)) {
+      out.removed.push_back(info.name);
+      out.reclaimed += sizes[info.name];
+    }
+    return out;
+  };
+  auto out = co_await services.pool().run(work);
+  for (const auto& name : out.removed) publish(services, "volume", "destroy", name, name);
+  publish(services, "volume", "prune", "", "");
+  co_await answer(call.exchange, 200, std::move(out));
+}
+
 }  // namespace
 
 std::vector<Route> volume_routes(Services& s) {
   return {
       {"GET", "/v1/volumes", "volume.list", Effect::reads, {"name", "label"}, with(s, list)},
       {"POST", "/v1/volumes", "volume.create", Effect::changes, {}, with(s, create)},
+      {"POST", "/v1/volumes/prune", "volume.remove", Effect::changes, {"all", "label"}, with(s, prune)},
       {"GET", "/v1/volumes/{name}", "volume.read", Effect::reads, {}, with(s, inspect)},
       {"DELETE", "/v1/volumes/{name}", "volume.remove", Effect::changes, {}, with(s, remove)},
   };

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <memory>
 
+#include "build_remote.h"
 #include "gantry/api/access.h"
 #include "gantry/api/api.h"
 #include "gantry/api/audit.h"
@@ -18,16 +19,20 @@
 #include "gantry/base/log.h"
 #include "gantry/build/builder.h"
 #include "gantry/content/content_store.h"
+#include "gantry/disk/keeper.h"
+#include "gantry/distribution/distribution.h"
 #include "gantry/engine/build_executor.h"
 #include "gantry/engine/engine.h"
 #include "gantry/host/checks.h"
 #include "gantry/image/image_store.h"
 #include "gantry/network/network_manager.h"
 #include "gantry/platform/stack_manager.h"
+#include "gantry/registry/registry.h"
 #include "gantry/runtime/runtime.h"
 #include "gantry/store/store.h"
 #include "gantry/volume/volume_store.h"
 #include "instance.h"
+#include "memory_dir.h"
 
 namespace gantry::daemon {
 namespace fs = std::filesystem;
@@ -36,7 +41,8 @@ namespace {
 constexpr std::size_t kWorkers = 8;
 
 std::vector<store::Schema> schemas() {
-  return {image::schema(), volume::schema(), network::schema(), build::schema(), engine::schema(), platform::schema()};
+  return {image::schema(),  volume::schema(),   network::schema(),     build::schema(),
+          engine::schema(), platform::schema(), distribution::schema()};
 }
 
 void require_host(const Options& options) {
@@ -62,6 +68,15 @@ std::string publish_address(const Options& options) {
   return options.publish_address == "0.0.0.0" || options.publish_address == "::" ? "" : options.publish_address;
 }
 
+http::TlsEndpoint tls_endpoint(const Options& options) {
+  auto [address, port] = parse_endpoint("--docker-tls", options.docker_tls);
+  return {.address = address,
+          .port = port,
+          .certificate = options.tls_certificate,
+          .key = options.tls_key,
+          .authority = options.tls_authority};
+}
+
 // Everything the daemon is made of, bottom to top; destroyed top to bottom.
 struct Daemon {
   Daemon(const Options& options, asio::any_io_executor executor)
@@ -84,22 +99,40 @@ struct Daemon {
         engine({executor, pool, database, images, networks, volumes, runtime, {}, publish_address(options)},
                options.data_dir, options.run_dir),
         build_executor(engine),
-        builder(pool, database, images, build_executor, options.data_dir / "build"),
+        registry(executor, images, {.mirrors = options.registry_mirrors}),
+        build_remote(registry),
+        builder(pool, database, images, build_executor, options.data_dir / "build", &build_remote,
+                memory_dir(options.run_dir, instance)),
         stacks(executor, database, engine),
+        distribution(database, images, distribution_options(options.registry, options.data_dir)),
+        disk(engine, builder, options.data_dir, options.budgets),
+        authenticator(engine, options.run_dir),
         authorizer(options.group),
         api({.executor = executor,
              .engine = engine,
              .stacks = stacks,
              .builder = builder,
+             .registry = registry,
+             .distribution = distribution,
+             .disk = disk,
              .daemon = {.version = GANTRY_VERSION,
                         .instance = instance,
                         .data_dir = options.data_dir,
                         .run_dir = options.run_dir},
+             .registry_htpasswd = options.registry.htpasswd,
              .scratch_dir = options.data_dir / "scratch"},
             authenticator, authorizer, audit),
-        server(executor, api.handler()) {}
+        server(executor, api.handler()),
+        docker_server(executor, api.docker_handler()),
+        registry_server(executor, api.registry_handler()),
+        upkeep(executor),
+        registry_options(options.registry) {
+    if (!options.docker_tls.empty()) tls = tls_endpoint(options);
+  }
 
   task<> start(fs::path data_dir, fs::path run_dir);
+  task<> collect_hourly();
+  std::optional<http::TlsEndpoint> tls;
   task<> stop();
 
   Fd data_lock;
@@ -114,14 +147,31 @@ struct Daemon {
   runtime::Runtime runtime;
   engine::Engine engine;
   engine::BuildExecutor build_executor;
+  registry::Registry registry;
+  BuildRemote build_remote;
   build::Builder builder;
   platform::StackManager stacks;
-  api::PeerAuthenticator authenticator;
+  distribution::Distribution distribution;
+  disk::Keeper disk;
+  api::SocketAuthenticator authenticator;
   api::LocalAuthorizer authorizer;
   api::LogAudit audit;
   api::Api api;
   http::Server server;
+  http::Server docker_server;
+  http::Server registry_server;
+  Scope upkeep;
+  RegistryOptions registry_options;
 };
+
+task<> Daemon::collect_hourly() {
+  constexpr std::chrono::hours kPause{1};
+  while (true) {
+    co_await sleep_for(kPause);
+    auto work = [this] { distribution.collect(false); };
+    co_await pool.run(std::move(work));
+  }
+}
 
 task<> Daemon::start(fs::path data_dir, fs::path run_dir) {
   auto scratch = data_dir / "scratch";
@@ -129,20 +179,40 @@ task<> Daemon::start(fs::path data_dir, fs::path run_dir) {
   make_directories(scratch, 0711);
   content.recover();
   images.recover();
+  distribution.recover();
   volumes.recover();
   builder.recover();
   co_await engine.recover();
   co_await stacks.recover();
+  disk.begin(co_await asio::this_coro::executor);
   http::UnixEndpoint endpoint{.path = run_dir / "gantry.sock", .mode = 0660, .group = authorizer.group_id()};
   server.listen(std::move(endpoint));
+  http::UnixEndpoint docker{.path = run_dir / "docker.sock", .mode = 0660, .group = authorizer.group_id()};
+  docker_server.listen(std::move(docker));
+  if (tls) {
+    auto port = docker_server.listen(*tls);
+    log::info("Docker Engine API over TLS on {} port {}", tls->address, port);
+  }
+  if (!registry_options.listen.empty()) {
+    auto port = listen(registry_server, registry_options);
+    upkeep.spawn("collect what the registry does not need", collect_hourly());
+    log::info("registry on {}, port {}", registry_options.listen, port);
+  }
   ::malloc_trim(0);  // what recovery needed for a moment
-  log::info("ready: instance {}, API on {}", instance, (run_dir / "gantry.sock").string());
+  forget_start_pages();
+  log::info("ready: instance {}, API on {}, Docker Engine API on {}", instance, (run_dir / "gantry.sock").string(),
+            (run_dir / "docker.sock").string());
   notify_ready();
 }
 
 task<> Daemon::stop() {
   co_await server.close();
+  co_await docker_server.close();
+  co_await registry_server.close();
+  co_await upkeep.close();
   co_await api.close();
+  co_await registry.close();
+  co_await disk.close();
   co_await stacks.close();
   engine::ContainerFilter running;
   running.all = false;
@@ -173,6 +243,7 @@ void run(const Options& options) {
   // One arena: the few threads rarely allocate at once, and every arena keeps memory for itself.
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_TRIM_THRESHOLD, 256 << 10);
+  require_safe(options.registry);
   require_host(options);
   raise_descriptor_limit();
   asio::io_context context(1);

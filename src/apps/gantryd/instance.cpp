@@ -1,7 +1,9 @@
 #include "instance.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
@@ -16,11 +19,40 @@
 
 namespace gantry::daemon {
 namespace fs = std::filesystem;
+namespace {
+
+constexpr int kLockAttempts = 50;
+constexpr std::chrono::milliseconds kLockPause{20};
+
+}  // namespace
+
+// Segments that nobody can write to are what the file says, always. What is read-only only after relocation is part of
+// a writable segment, and not touched here.
+void forget_start_pages() {
+  auto forget = [](dl_phdr_info* object, std::size_t, void*) {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    for (int i = 0; i < object->dlpi_phnum; ++i) {
+      const auto& segment = object->dlpi_phdr[i];
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+      auto begin = (object->dlpi_addr + segment.p_vaddr) / page * page;
+      auto end = object->dlpi_addr + segment.p_vaddr + segment.p_filesz;
+      (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    }
+    return 0;
+  };
+  ::dl_iterate_phdr(forget, nullptr);
+}
 
 Fd claim(const fs::path& directory, unsigned mode) {
   make_directories(directory, mode);
   Fd lock = open_file((directory / "lock").string(), O_RDWR | O_CREAT, 0600);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  // A daemon that was killed while it started a process may be survived for a moment by that process before it
+  // executes anything, and the lock with it.
+  for (int left = kLockAttempts; left > 0; --left) {
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno != EWOULDBLOCK) break;
+    std::this_thread::sleep_for(kLockPause);
+  }
   if (errno == EWOULDBLOCK)
     throw Error(ErrorKind::conflict, "another gantryd uses " + directory.string(),
                 "stop it, or give this one its own --data-dir and --run-dir");

@@ -7,7 +7,13 @@
 
 namespace gantry::daemon {
 
-/// Takes a directory for this process: makes it and locks `<dir>/lock`. Error conflict when another gantryd has it.
+/// Takes programs and libraries out of this process's memory until they are used again: what starting touched, and what
+/// the kernel mapped beside it, is more than half of them and not needed any more. They come back page by page, from
+/// the page cache.
+void forget_start_pages();
+
+/// Takes a directory for this process: makes it and locks `<dir>/lock`. Error conflict when another gantryd has it
+/// and keeps it for a second.
 Fd claim(const std::filesystem::path& directory, unsigned mode);
 
 /// Four letters and digits, chosen once per data directory and kept in `<data_dir>/instance`. They are part of every

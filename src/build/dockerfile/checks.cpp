@@ -6,7 +6,9 @@
 #include <charconv>
 
 #include "dockerfile/expand.h"
+#include "dockerfile/file_mode.h"
 #include "dockerfile/instruction.h"
+#include "dockerfile/mount_flag.h"
 #include "dockerfile/suggest.h"
 #include "gantry/base/time.h"
 
@@ -91,7 +93,30 @@ class Checker {
   }
 
   void run_flags() {
-    for (const auto& flag : in_.flags) report(flag.place, "RUN --" + flag.name + " is not supported yet");
+    for (const auto& flag : in_.flags) {
+      if (flag.name == "mount") mount(flag);
+      if (flag.name == "network") network(flag);
+      if (flag.name == "security" && flag.value.text != "sandbox")
+        report(flag.place, flag.value.text == "insecure"
+                               ? "RUN --security=insecure is refused: every step is isolated like any container, and a "
+                                 "Dockerfile cannot change that; run what needs more in a container (--privileged)"
+                               : "--security is sandbox, not \"" + flag.value.text + "\"");
+    }
+  }
+
+  void mount(const Flag& flag) {
+    if (has_variable(flag.value.text)) return;
+    try {
+      parse_mount_flag(flag.value.text);
+    } catch (const Error& error) {
+      report(flag.place, error.message());
+    }
+  }
+
+  void network(const Flag& flag) {
+    static constexpr std::array<std::string_view, 3> kModes = {"default", "none", "host"};
+    if (std::find(kModes.begin(), kModes.end(), flag.value.text) == kModes.end())
+      report(flag.place, "--network is default, none or host, not \"" + flag.value.text + "\"");
   }
 
   void boolean(const Flag& flag) {
@@ -101,30 +126,32 @@ class Checker {
   }
 
   void copy_flag(const Flag& flag) {
-    static constexpr std::array<std::string_view, 5> kLater = {"parents", "exclude", "keep-git-dir", "checksum",
-                                                               "unpack"};
-    bool later = std::find(kLater.begin(), kLater.end(), flag.name) != kLater.end();
-    if (later)
-      return report(flag.place, std::string(name_of(in_.keyword)) + " --" + flag.name + " is not supported yet");
-    if (flag.name == "link") return boolean(flag);
+    static constexpr std::array<std::string_view, 4> kSwitches = {"link", "parents", "unpack", "keep-git-dir"};
+    if (std::find(kSwitches.begin(), kSwitches.end(), flag.name) != kSwitches.end()) return boolean(flag);
     if (flag.value.text.empty()) return report(flag.place, "--" + flag.name + " needs a value");
     if (flag.name == "from" && has_variable(flag.value.text))
       report(flag.value.place, "--from takes no variables: give the image a stage of its own (FROM $NAME AS ...)");
-    if (flag.name == "chmod" && !has_variable(flag.value.text) && !is_mode(flag.value.text))
-      report(flag.value.place, "--chmod takes an octal mode like 0755, not \"" + flag.value.text + "\"");
+    if (flag.name == "chmod" && !has_variable(flag.value.text)) mode(flag);
   }
 
-  static bool is_mode(std::string_view text) {
-    return !text.empty() && text.size() <= 5 && text.find_first_not_of("01234567") == std::string_view::npos;
+  void mode(const Flag& flag) {
+    try {
+      FileMode::parse(flag.value.text);
+    } catch (const Error& error) {
+      report(flag.value.place, "--chmod: " + error.message() + ": " + error.fix());
+    }
   }
 
   void copy() {
     for (const auto& flag : in_.flags) copy_flag(flag);
     for (std::size_t i = 0; i + 1 < in_.words.size(); ++i) {
-      if (!is_remote_source(in_.words[i].text)) continue;
-      std::string why = in_.keyword == Keyword::add ? "ADD of a URL or a Git repository is not supported yet"
-                                                    : "COPY takes files of the context, not a URL";
-      report(in_.words[i].place, why + ": fetch \"" + in_.words[i].text + "\" in a RUN step");
+      const auto& word = in_.words[i];
+      if (in_.keyword == Keyword::add && word.text.starts_with("file://"))
+        report(word.place, "ADD takes files of the context by their paths there, not \"" + word.text + "\"");
+      if (!is_remote_source(word.text)) continue;
+      if (in_.keyword == Keyword::copy)
+        report(word.place,
+               "COPY takes files of the context, not a URL: ADD \"" + word.text + "\", or fetch it in a RUN");
     }
     bool many = in_.words.size() > 2;
     const auto& destination = in_.words.back();
@@ -236,6 +263,12 @@ std::optional<std::vector<std::string>> parse_ports(std::string_view text) {
   std::vector<std::string> ports;
   for (unsigned port = *first; port <= *last; ++port) ports.push_back(std::to_string(port) + "/" + protocol);
   return ports;
+}
+
+bool is_git_source(std::string_view text) {
+  if (text.starts_with("git://") || text.starts_with("ssh://") || text.starts_with("git@")) return true;
+  auto path = text.substr(0, text.find_first_of("#?"));
+  return is_remote_source(text) && path.ends_with(".git");
 }
 
 bool is_remote_source(std::string_view text) {

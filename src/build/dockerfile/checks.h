@@ -17,5 +17,6 @@ bool is_signal(std::string_view text);
 /// "80", "80/tcp", "8000-8010/udp" -> "80/tcp", ... nullopt when malformed.
 std::optional<std::vector<std::string>> parse_ports(std::string_view text);
 bool is_remote_source(std::string_view text);
+bool is_git_source(std::string_view text);
 
 }  // namespace gantry::build

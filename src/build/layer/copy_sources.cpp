@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "gantry/ignore/pattern.h"
@@ -24,6 +25,16 @@ std::string plain(const std::string& text) {
     if (text[i] == '\\' && i + 1 < text.size()) ++i;
     out += text[i];
   }
+  return out;
+}
+
+// "a/b/./c/d" keeps "c/d"; `path` is what it was found to mean, with as many components in front of the pivot.
+std::string behind_pivot(const std::string& written, const std::string& path) {
+  auto parts = components_of(path);
+  auto pivot = written.find("/./");
+  std::size_t skipped = pivot == std::string::npos ? 0 : components_of(written.substr(0, pivot)).size();
+  std::string out;
+  for (std::size_t i = std::min(skipped, parts.size()); i < parts.size(); ++i) out += "/" + parts[i];
   return out;
 }
 
@@ -124,7 +135,7 @@ std::vector<SourceMatch> find_sources(const std::vector<Word>& sources, const Tr
   auto take = [&](const Word& word, const std::string& path, const std::string& name) {
     auto found = view.resolve(path, true);
     if (found.node) {
-      out.push_back({name, path_text(found.path), found.node->is_directory()});
+      out.push_back({name, path_text(found.path), found.node->is_directory(), behind_pivot(word.text, path)});
     } else {
       findings.push_back({word.place, "\"" + word.text + "\" is not in " + where});
     }

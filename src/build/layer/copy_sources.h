@@ -14,6 +14,7 @@ struct SourceMatch {
   std::string name;  ///< its last component as written; empty for the root
   std::string path;  ///< below the root of the view, without links
   bool directory = false;
+  std::string kept;  ///< what --parents keeps of the path as written: from "/./" on, or all
 };
 /// Descriptors are few and matches may be many, so each is opened when its turn comes.
 Node open_match(const TreeView& view, const SourceMatch& match);

@@ -22,8 +22,9 @@ struct CloseArchive {
 class Copying {
  public:
   Copying(const CopyPlan& plan, const TreeView& source, const TreeView& target, const std::filesystem::path& upper,
-          std::filesystem::path scratch, const Look& look)
+          std::filesystem::path scratch, const Look& look, const std::vector<FetchedFile>& fetched)
       : plan_(plan),
+        fetched_(fetched),
         source_(source),
         target_(target),
         upper_(upper),
@@ -34,6 +35,7 @@ class Copying {
   void run(const std::vector<SourceMatch>& matches) {
     locate(matches);
     for (const auto& match : matches) take(match);
+    for (const auto& file : fetched_) take_fetched(file);
     for (const auto& file : plan_.files) writer_.write_file(file_target(file.name), file.content);
   }
 
@@ -48,9 +50,33 @@ class Copying {
     bool directories = std::any_of(matches.begin(), matches.end(), [](const auto& match) { return match.directory; });
     if (exists_ && !found.node->is_directory() && (slash || directories))
       throw Error(ErrorKind::conflict, "the destination \"" + plan_.destination + "\" is a file in the image");
-    if (matches.size() + plan_.files.size() > 1 && !into_directory_)
+    if (plan_.parents) into_directory_ = true;
+    if (matches.size() + plan_.files.size() + fetched_.size() > 1 && !into_directory_)
       throw Error(ErrorKind::invalid, "several sources for the destination \"" + plan_.destination + "\"",
                   "end the destination in \"/\"");
+  }
+
+  // With --parents: the directories on the way to the source, from the "/./" in it on.
+  std::vector<std::string> base_for(const SourceMatch& match) const {
+    auto target = path_;
+    if (!plan_.parents) return target;
+    auto parts = components_of(match.kept);
+    if (!match.directory && !parts.empty()) parts.pop_back();
+    target.insert(target.end(), parts.begin(), parts.end());
+    return target;
+  }
+
+  void take_fetched(const FetchedFile& file) {
+    if (file.tree) {
+      TreeView tree({file.path});
+      return writer_.copy_children(tree, tree.root(), "", path_);
+    }
+    Fd fd = open_file(file.path.string(), O_RDONLY);
+    if (plan_.extract_remote && is_archive(fd.get())) return extract(fd, file.name);
+    TreeView view({file.path.parent_path()});
+    auto node = view.child(view.root(), file.path.filename().string(), file.name);
+    if (!node) throw Error(ErrorKind::internal, "the file fetched for \"" + file.name + "\" is gone");
+    writer_.copy(view, *node, file.name, file_target(file.name));
   }
 
   std::vector<std::string> file_target(const std::string& name) const {
@@ -66,14 +92,20 @@ class Copying {
       Fd fd = reopen(node, O_RDONLY);
       if (is_archive(fd.get())) return extract(fd, match.name);
     }
-    writer_.copy(source_, node, match.path, file_target(match.name));
+    auto target = plan_.parents ? base_for(match) : file_target(match.name);
+    if (plan_.parents) target.push_back(match.name);
+    writer_.copy(source_, node, match.path, target);
   }
 
   // A directory stands for its content. A destination that it brings into being looks like it; the root of the context
   // is only a place on the host and gives nothing of itself.
   void take_directory(const SourceMatch& match, const Node& node) {
     bool as_a_whole = !exists_ && !match.path.empty() && !path_.empty();
-    if (as_a_whole) {
+    if (plan_.parents) {
+      auto target = base_for(match);
+      if (target == path_) return writer_.copy_children(source_, node, match.path, path_);
+      writer_.copy(source_, node, match.path, target);
+    } else if (as_a_whole) {
       writer_.copy(source_, node, match.path, path_);
     } else {
       writer_.copy_children(source_, node, match.path, path_);
@@ -98,6 +130,7 @@ class Copying {
   }
 
   const CopyPlan& plan_;
+  const std::vector<FetchedFile>& fetched_;
   const TreeView& source_;
   const TreeView& target_;
   std::filesystem::path upper_;
@@ -126,8 +159,8 @@ bool is_archive(int fd) {
 
 void copy_into(const CopyPlan& plan, const std::vector<SourceMatch>& matches, const TreeView& source,
                const TreeView& target, const std::filesystem::path& upper, const std::filesystem::path& scratch,
-               const Look& look) {
-  Copying(plan, source, target, upper, scratch, look).run(matches);
+               const Look& look, const std::vector<FetchedFile>& fetched) {
+  Copying(plan, source, target, upper, scratch, look, fetched).run(matches);
 }
 
 }  // namespace gantry::build

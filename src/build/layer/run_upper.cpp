@@ -33,6 +33,26 @@ void remove_script(const std::filesystem::path& upper) {
   if (::unlinkat(root.get(), kScript, 0) < 0 && errno != ENOENT) throw_errno("remove the script of the step");
 }
 
+void remove_if_empty(const std::filesystem::path& upper, const std::vector<std::string>& path) {
+  TreeView view({upper});
+  auto node = view.root();
+  std::string shown;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (!node.is_directory()) return;
+    shown += (i == 0 ? "" : "/") + path[i];
+    auto next = view.child(node, path[i], shown);
+    if (!next) return;
+    if (i + 1 < path.size()) {
+      node = std::move(*next);
+      continue;
+    }
+    if (!is_empty(view, *next, shown)) return;
+    Fd parent = reopen(node, O_RDONLY | O_DIRECTORY);
+    if (::unlinkat(parent.get(), path[i].c_str(), next->is_directory() ? AT_REMOVEDIR : 0) < 0)
+      throw_errno("remove the mount point \"" + shown + "\"");
+  }
+}
+
 void remove_mount_points(const std::filesystem::path& upper, const TreeView* below) {
   static constexpr std::array<const char*, 7> kPoints = {
       "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc", "proc", "sys", "dev"};

@@ -39,8 +39,8 @@ struct CloseDirectory {
 
 using Entries = std::vector<std::pair<std::string, unsigned char>>;
 
-Entries entries_of(const Fd& directory) {
-  Fd copy(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+Entries entries_of(int directory) {
+  Fd copy(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!copy) throw_errno("read a directory");
   std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy.get()));
   if (!stream) throw_errno("read a directory");
@@ -55,6 +55,12 @@ Entries entries_of(const Fd& directory) {
 }
 
 }  // namespace
+
+std::vector<std::string> names_in(int directory) {
+  std::vector<std::string> out;
+  for (auto& [name, type] : entries_of(directory)) out.push_back(std::move(name));
+  return out;
+}
 
 std::string path_text(const std::vector<std::string>& components) {
   std::string out;
@@ -176,7 +182,7 @@ std::vector<std::string> TreeView::names(const Node& directory, const std::strin
   std::set<std::string> seen;
   std::vector<std::string> out;
   auto take = [&](const Fd& layer) {
-    for (auto& [name, type] : entries_of(layer)) {
+    for (auto& [name, type] : entries_of(layer.get())) {
       if (!seen.insert(name).second) continue;
       bool maybe_whiteout = type == DT_CHR || type == DT_UNKNOWN;
       auto full = path.empty() ? name : path + "/" + name;

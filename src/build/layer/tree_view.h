@@ -59,6 +59,8 @@ class TreeView {
   Visible visible_;
 };
 
+/// All names in a directory, as it is on disk.
+std::vector<std::string> names_in(int directory);
 std::string path_text(const std::vector<std::string>& components);
 std::string read_link(const Node& node);
 /// The file behind an O_PATH descriptor, opened for reading.

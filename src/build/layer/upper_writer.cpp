@@ -163,6 +163,10 @@ void UpperWriter::copy_file(const Node& node, const Fd& parent, const std::strin
   copy_content(in.get(), out.get(), name);
 }
 
+unsigned UpperWriter::mode_of(mode_t mode) const {
+  return look_.mode ? look_.mode->apply(mode & 07777, S_ISDIR(mode)) : mode & 07777;
+}
+
 // Owner before mode: changing the owner clears the set-user-id bits. Times last.
 void UpperWriter::dress(const Fd& parent, const std::string& name, const Node& node) {
   auto owner = look_.owner.value_or(oci::Owner{node.status.st_uid, node.status.st_gid});
@@ -170,8 +174,7 @@ void UpperWriter::dress(const Fd& parent, const std::string& name, const Node& n
   if (::fchownat(parent.get(), raw, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
     throw_errno("set the owner of " + name);
   if (!node.is_link()) {
-    if (::fchmodat(parent.get(), raw, look_.mode.value_or(node.status.st_mode & 07777), 0) < 0)
-      throw_errno("set the mode of " + name);
+    if (::fchmodat(parent.get(), raw, mode_of(node.status.st_mode), 0) < 0) throw_errno("set the mode of " + name);
     copy_xattrs(node, parent.get(), name);
   }
   timespec times[2] = {node.status.st_mtim, node.status.st_mtim};
@@ -186,7 +189,7 @@ void UpperWriter::write_file(const std::vector<std::string>& path, const std::st
   if (!out) throw_errno("create \"/" + path_text(path) + "\"");
   write_all(out.get(), content, path_text(path));
   auto owner = look_.owner.value_or(oci::Owner{});
-  if (::fchown(out.get(), owner.uid, owner.gid) < 0 || ::fchmod(out.get(), look_.mode.value_or(0644)) < 0)
+  if (::fchown(out.get(), owner.uid, owner.gid) < 0 || ::fchmod(out.get(), mode_of(S_IFREG | 0644)) < 0)
     throw_errno("set the owner of \"/" + path_text(path) + "\"");
   set_directory_time(out.get(), look_.time);
 }

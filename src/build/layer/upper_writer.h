@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "dockerfile/file_mode.h"
 #include "gantry/base/fd.h"
 #include "gantry/oci/passwd.h"
 #include "layer/tree_view.h"
@@ -17,7 +18,7 @@ namespace gantry::build {
 /// How what is copied will look; what is not set stays as it is in the source.
 struct Look {
   std::optional<oci::Owner> owner;
-  std::optional<unsigned> mode;      ///< of files and directories
+  std::optional<FileMode> mode;      ///< of files and directories
   oci::Owner parent_owner;           ///< of directories made on the way to the destination
   std::optional<std::int64_t> time;  ///< seconds, of directories made
 };
@@ -58,6 +59,7 @@ class UpperWriter {
   void copy_file(const Node& node, const Fd& parent, const std::string& name);
   bool link_to_earlier(const Node& node, const Fd& parent, const std::string& name);
   void clear_way(const Fd& parent, const std::vector<std::string>& path);
+  unsigned mode_of(mode_t mode) const;
   void dress(const Fd& parent, const std::string& name, const Node& node);
 
   Fd root_;

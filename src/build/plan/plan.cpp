@@ -5,6 +5,7 @@
 
 #include "dockerfile/expand.h"
 #include "dockerfile/suggest.h"
+#include "plan/platforms.h"
 #include "plan/stage_planner.h"
 #include "plan/variables.h"
 
@@ -66,11 +67,13 @@ class Planner {
     const Stage& written = file_.stages[index];
     PlannedStage planned;
     planned.index = index;
+    planned.name = written.name;
+    planned.platform = platform_of(written);
     PlannedStep from;
     from.text = written.text;
     from.place = written.place;
     StagePlanner planner(
-        base_of(written, index, planned), arguments_, find_image_,
+        base_of(written, index, planned), arguments_, options_.grants.get(), find_image_,
         [this, index](const Word& name) { return copy_source(name, index); }, file_.escape, findings_);
     // Applying one may plan another stage, which has triggers of its own.
     auto triggers = std::move(triggers_);
@@ -79,6 +82,7 @@ class Planner {
     planned.steps.push_back(std::move(from));
     for (auto& step : planner.take_steps()) planned.steps.push_back(std::move(step));
     planned.config = planner.state().config;
+    check_programs(planned);
     plan_.stages.push_back(std::move(planned));
     return states_[index] = planner.state();
   }
@@ -106,9 +110,9 @@ class Planner {
       state = stage(*earlier);
       planned.base_stage = earlier;
     } else if (name == "scratch") {
-      state.config.architecture = platform_.architecture;
-      state.config.os = platform_.os;
-      if (!platform_.variant.empty()) state.config.variant = platform_.variant;
+      state.config.architecture = planned.platform.architecture;
+      state.config.os = planned.platform.os;
+      if (!planned.platform.variant.empty()) state.config.variant = planned.platform.variant;
     } else {
       base_image(written, name, state, planned);
     }
@@ -116,10 +120,21 @@ class Planner {
     return state;
   }
 
+  Platform platform_of(const Stage& written) {
+    if (!written.platform) return arguments_.target();
+    auto text = expand(*written.platform);
+    try {
+      return parse_platform(text, platform_);
+    } catch (const Error& error) {
+      findings_.push_back({written.platform->place, error.message() + ": " + error.fix()});
+      return platform_;
+    }
+  }
+
   void base_image(const Stage& written, const std::string& name, StageState& state, PlannedStage& planned) {
     try {
-      auto info = find_image_(name);
-      check_platform(written, info);
+      auto info = find_image_(name, planned.platform);
+      check_platform(written, info, planned.platform);
       planned.base_layers = info.layers;
       state.config = std::move(info.config);
     } catch (const Error& error) {
@@ -130,13 +145,23 @@ class Planner {
     }
   }
 
-  void check_platform(const Stage& written, const image::ImageInfo& info) {
-    if (!written.platform) return;
-    auto wanted = expand(*written.platform);
+  void check_platform(const Stage& written, const image::ImageInfo& info, const Platform& wanted) {
+    if (!written.platform && options_.platform.empty()) return;
     Platform has{info.config.os, info.config.architecture, info.config.variant.value_or("")};
-    if (wanted == has.str() || wanted == has.os + "/" + has.architecture) return;
-    findings_.push_back({written.platform->place, "the image \"" + written.base.text + "\" here is for " + has.str() +
-                                                      ", not for \"" + wanted + "\""});
+    if (is_for(has, wanted)) return;
+    auto place = written.platform ? written.platform->place : written.base.place;
+    findings_.push_back({place, "the image \"" + written.base.text + "\" here is for " + has.str() + ", not for \"" +
+                                    wanted.str() + "\""});
+  }
+
+  // Files of other platforms can be copied about; their programs need somebody who runs them.
+  void check_programs(const PlannedStage& planned) {
+    if (planned.platform.architecture.empty() || can_run(planned.platform, platform_)) return;
+    for (const auto& step : planned.steps)
+      if (step.run)
+        findings_.push_back({step.place, "this machine (" + platform_.str() + ") does not run programs of " +
+                                             planned.platform.str() +
+                                             ": install qemu-user-static, or use FROM --platform=$BUILDPLATFORM"});
   }
 
   // Triggers run once, in the first build on top.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "dockerfile/checks.h"
 #include "dockerfile/expand.h"
@@ -10,14 +9,21 @@
 
 namespace gantry::build {
 
-StagePlanner::StagePlanner(StageState state, Arguments& arguments, const FindImage& find_image, StageFor stage_for,
-                           char escape, std::vector<Finding>& findings)
+StagePlanner::StagePlanner(StageState state, Arguments& arguments, const Grants* grants, const FindImage& find_image,
+                           StageFor stage_for, char escape, std::vector<Finding>& findings)
     : state_(std::move(state)),
       arguments_(arguments),
+      grants_(grants),
       find_image_(find_image),
       stage_for_(std::move(stage_for)),
       escape_(escape),
       findings_(findings) {}
+
+namespace {
+
+std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
 
 StagePlanner::Handler StagePlanner::handler_of(Keyword keyword) {
   static constexpr std::array<std::pair<Keyword, Handler>, 17> kHandlers = {{
@@ -132,6 +138,10 @@ RunPlan StagePlanner::run_plan() const {
 void StagePlanner::run(const Instruction& in, PlannedStep& step) {
   auto plan = run_plan();
   plan.argv = command(in);
+  for (const auto& flag : in.flags) {
+    if (flag.name == "mount") run_mount(flag, plan);
+    if (flag.name == "network") plan.network = flag.value.text;
+  }
   bool script_only = in.heredocs.size() == 1 && in.rest.text == in.heredocs[0].word;
   if (script_only) {
     const auto& content = in.heredocs[0].content;
@@ -165,25 +175,100 @@ void StagePlanner::copy(const Instruction& in, PlannedStep& step) {
 
 void StagePlanner::copy_flags(const Instruction& in, CopyPlan& plan) {
   if (const auto* owner = in.flag("chown")) plan.owner = expand(owner->value);
-  if (const auto* from = in.flag("from")) copy_from(from->value, plan);
+  if (const auto* from = in.flag("from")) plan.from = origin_of(from->value);
+  plan.parents = switched_on(in, "parents");
+  plan.link = switched_on(in, "link");
+  if (in.keyword == Keyword::add && in.flag("unpack") != nullptr) {
+    plan.extract_archives = switched_on(in, "unpack");
+    plan.extract_remote = plan.extract_archives;
+  }
+  for (const auto& flag : in.flags)
+    if (flag.name == "exclude") plan.excludes.push_back(expand(flag.value));
   const auto* flag = in.flag("chmod");
   if (flag == nullptr) return;
   auto text = expand(flag->value);
-  unsigned mode = 0;
-  auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (failed != std::errc() || end != text.data() + text.size() || mode > 07777)
-    return report(flag->value.place, "--chmod takes an octal mode like 0755, not \"" + text + "\"");
-  plan.mode = mode;
+  try {
+    plan.mode = FileMode::parse(text);
+  } catch (const Error& error) {
+    report(flag->value.place, "--chmod: " + error.message() + ": " + error.fix());
+  }
 }
 
-void StagePlanner::copy_from(const Word& name, CopyPlan& plan) {
-  plan.from_stage = stage_for_(name);
-  if (plan.from_stage) return;
+bool StagePlanner::switched_on(const Instruction& in, std::string_view name) const {
+  const auto* flag = in.flag(name);
+  if (flag == nullptr) return false;
+  return !flag->has_value || flag->value.text == "true" || flag->value.text == "True" || flag->value.text == "1";
+}
+
+Origin StagePlanner::origin_of(const Word& name) {
+  Origin out;
+  out.stage = stage_for_(name);
+  if (out.stage) return out;
   try {
-    plan.from_image = find_image_(name.text);
+    out.image = find_image_(name.text, arguments_.target());
   } catch (const Error& error) {
     report(name.place, "\"" + name.text + "\" is neither an earlier stage nor an image here: " + error.message());
   }
+  return out;
+}
+
+void StagePlanner::run_mount(const Flag& flag, RunPlan& plan) {
+  MountPlan mount;
+  try {
+    mount.flag = parse_mount_flag(expand(flag.value));
+  } catch (const Error& error) {
+    return report(flag.place, error.message());
+  }
+  if (mount.flag.kind == MountKind::secret || mount.flag.kind == MountKind::ssh)
+    return lent_mount(flag, std::move(mount), plan);
+  mount.target = clean_path(absolute(mount.flag.target));
+  if (mount.target == "/") return report(flag.place, "--mount: the target cannot be the root");
+  mount.source = {mount.flag.source.empty() ? "/" : mount.flag.source, flag.place};
+  if (!mount.flag.from.empty()) mount.from = origin_of({mount.flag.from, flag.place});
+  plan.mounts.push_back(std::move(mount));
+}
+
+// What the client does not lend a step does without, unless it says that it cannot.
+void StagePlanner::lent_mount(const Flag& flag, MountPlan mount, RunPlan& plan) {
+  auto& wanted = mount.flag;
+  bool agent = wanted.kind == MountKind::ssh;
+  if (wanted.id.empty())
+    wanted.id = agent ? "default" : last_component(wanted.target.empty() ? wanted.env : wanted.target);
+  bool there =
+      grants_ != nullptr && (agent ? grants_->agents.contains(wanted.id) : grants_->secrets.contains(wanted.id));
+  if (!there) {
+    auto what = agent ? "the SSH agent \"" + wanted.id + "\"" : "the secret \"" + wanted.id + "\"";
+    auto option = agent ? "--ssh " + wanted.id : "--secret id=" + wanted.id + ",src=FILE";
+    if (wanted.required) report(flag.place, what + " is required, and this build was given none: " + option);
+    return;
+  }
+  auto number = std::count_if(plan.mounts.begin(), plan.mounts.end(),
+                              [](const auto& other) { return other.flag.kind == MountKind::ssh; });
+  if (!wanted.target.empty()) mount.target = clean_path(absolute(wanted.target));
+  if (agent && mount.target.empty()) mount.target = "/run/buildkit/ssh_agent." + std::to_string(number);
+  if (!agent && mount.target.empty() && wanted.env.empty()) mount.target = "/run/secrets/" + wanted.id;
+  if (mount.target == "/") return report(flag.place, "--mount: the target cannot be the root");
+  plan.mounts.push_back(std::move(mount));
+}
+
+void StagePlanner::remote_source(const Instruction& in, const Word& word, CopyPlan& plan) {
+  auto url = expand(word);
+  RemoteFile file{url, "", "", word.place, {}, switched_on(in, "keep-git-dir")};
+  const auto* checksum = in.flag("checksum");
+  if (checksum != nullptr) file.checksum = expand(checksum->value);
+  try {
+    file.git = parse_git_source(url);
+    if (checksum != nullptr && !file.git) oci::Digest::parse(file.checksum);
+  } catch (const Error& error) {
+    return report(checksum != nullptr ? checksum->value.place : word.place, error.message());
+  }
+  if (file.git) return plan.remote.push_back(std::move(file));
+  auto path = url.substr(0, url.find_first_of("?#"));
+  file.name = path.substr(path.rfind('/') + 1);
+  if (path.find('/', path.find("://") + 3) == std::string::npos) file.name.clear();
+  if (file.name.empty() && in.words.back().text.ends_with('/'))
+    return report(word.place, "\"" + url + "\" names no file: end the destination in the file's name");
+  plan.remote.push_back(std::move(file));
 }
 
 void StagePlanner::copy_words(const Instruction& in, CopyPlan& plan) {
@@ -191,7 +276,9 @@ void StagePlanner::copy_words(const Instruction& in, CopyPlan& plan) {
     const auto& word = in.words[i];
     auto heredoc = std::find_if(in.heredocs.begin(), in.heredocs.end(),
                                 [&](const Heredoc& candidate) { return candidate.word == word.text; });
-    if (heredoc == in.heredocs.end()) {
+    if (heredoc == in.heredocs.end() && in.keyword == Keyword::add && is_remote_source(expand(word))) {
+      remote_source(in, word, plan);
+    } else if (heredoc == in.heredocs.end()) {
       plan.sources.push_back({expand(word), word.place});
     } else if (heredoc->expand) {
       try {
@@ -208,7 +295,8 @@ void StagePlanner::copy_words(const Instruction& in, CopyPlan& plan) {
   auto joined = absolute(written);
   plan.destination = clean_path(joined);
   if (joined.ends_with('/') && plan.destination != "/") plan.destination += '/';
-  bool several = plan.sources.size() + plan.files.size() > 1;
+  if (in.flag("checksum") != nullptr && plan.remote.empty()) report(in.place, "--checksum is for a URL");
+  bool several = plan.sources.size() + plan.files.size() + plan.remote.size() > 1;
   if (several && !plan.destination.ends_with('/'))
     report(in.words.back().place,
            "with several sources the destination \"" + written + "\" must be a directory and end in \"/\"");

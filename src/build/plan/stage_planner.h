@@ -22,8 +22,9 @@ class StagePlanner {
  public:
   /// `stage_for` plans the stage that `--from` names and returns its index, or nullopt when it is an image.
   using StageFor = std::function<std::optional<std::size_t>(const Word& name)>;
-  StagePlanner(StageState state, Arguments& arguments, const FindImage& find_image, StageFor stage_for, char escape,
-               std::vector<Finding>& findings);
+  /// `grants` may be null: the client lends nothing.
+  StagePlanner(StageState state, Arguments& arguments, const Grants* grants, const FindImage& find_image,
+               StageFor stage_for, char escape, std::vector<Finding>& findings);
 
   void apply(const Instruction& instruction);
   std::vector<PlannedStep> take_steps() { return std::move(steps_); }
@@ -52,7 +53,11 @@ class StagePlanner {
 
   void copy_flags(const Instruction&, CopyPlan&);
   void copy_words(const Instruction&, CopyPlan&);
-  void copy_from(const Word& name, CopyPlan&);
+  Origin origin_of(const Word& name);
+  void run_mount(const Flag& flag, RunPlan& plan);
+  void lent_mount(const Flag& flag, MountPlan mount, RunPlan& plan);
+  void remote_source(const Instruction&, const Word& word, CopyPlan&);
+  bool switched_on(const Instruction&, std::string_view flag) const;
   RunPlan run_plan() const;
   std::vector<std::string> shell_words() const;
   std::vector<std::string> command(const Instruction&) const;
@@ -63,6 +68,7 @@ class StagePlanner {
 
   StageState state_;
   Arguments& arguments_;
+  const Grants* grants_;
   const FindImage& find_image_;
   StageFor stage_for_;
   char escape_;

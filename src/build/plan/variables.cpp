@@ -1,9 +1,9 @@
 #include "plan/variables.h"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <array>
+
+#include "plan/platforms.h"
 
 namespace gantry::build {
 
@@ -35,29 +35,14 @@ bool is_proxy_argument(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
-Platform Platform::current() {
-  static constexpr std::array<std::array<std::string_view, 3>, 6> kMachines = {{{"x86_64", "amd64", ""},
-                                                                                {"aarch64", "arm64", ""},
-                                                                                {"armv7l", "arm", "v7"},
-                                                                                {"riscv64", "riscv64", ""},
-                                                                                {"ppc64le", "ppc64le", ""},
-                                                                                {"s390x", "s390x", ""}}};
-  utsname system{};
-  ::uname(&system);
-  for (const auto& [machine, architecture, variant] : kMachines)
-    if (machine == system.machine) return {"linux", std::string(architecture), std::string(variant)};
-  return {"linux", system.machine, ""};
-}
-
-std::string Platform::str() const { return os + "/" + architecture + (variant.empty() ? "" : "/" + variant); }
-
 Arguments::Arguments(const Options& options, const Platform& platform, const std::string& target)
-    : given_(options.arguments) {
-  for (std::string side : {"TARGET", "BUILD"}) {
-    automatic_[side + "PLATFORM"] = platform.str();
-    automatic_[side + "OS"] = platform.os;
-    automatic_[side + "ARCH"] = platform.architecture;
-    automatic_[side + "VARIANT"] = platform.variant;
+    : given_(options.arguments),
+      target_(options.platform.empty() ? platform : parse_platform(options.platform, platform)) {
+  for (const auto& [side, one] : {std::pair<std::string, const Platform&>{"TARGET", target_}, {"BUILD", platform}}) {
+    automatic_[side + "PLATFORM"] = one.str();
+    automatic_[side + "OS"] = one.os;
+    automatic_[side + "ARCH"] = one.architecture;
+    automatic_[side + "VARIANT"] = one.variant;
   }
   automatic_["TARGETSTAGE"] = target.empty() ? "default" : target;
 }

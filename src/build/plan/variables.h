@@ -23,6 +23,7 @@ bool is_proxy_argument(std::string_view name);
 /// The arguments of one build: what the user gave, what is known by itself, what ARG before the first FROM says.
 class Arguments {
  public:
+  /// `platform`: of this machine.
   Arguments(const Options& options, const Platform& platform, const std::string& target);
   /// ARG before the first FROM.
   void declare_global(const std::string& name, const std::optional<std::string>& fallback);
@@ -31,11 +32,14 @@ class Arguments {
   /// What `ARG name` or `ARG name=fallback` in a stage means.
   std::optional<std::string> in_stage(const std::string& name, const std::optional<std::string>& fallback);
   const std::map<std::string, std::string>& given() const { return given_; }
+  /// What is built for.
+  const Platform& target() const { return target_; }
   /// Names given by the user that no ARG took.
   std::vector<std::string> unused() const;
 
  private:
   std::map<std::string, std::string> given_;
+  Platform target_;
   std::map<std::string, std::string, std::less<>> automatic_;
   std::map<std::string, std::optional<std::string>, std::less<>> globals_;
   std::set<std::string, std::less<>> used_;

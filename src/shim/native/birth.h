@@ -6,8 +6,8 @@
 
 #include "plan.h"
 
-/// What the shim prepares for the container's first process: in memory both share, since that process is older than
-/// most of it. It shares the shim's descriptors, too.
+/// What the shim prepares for its child. The first process of a container is older than most of it, so it is in memory
+/// both share; it shares the shim's descriptors, too.
 namespace gantry::shim::native {
 
 struct Birth {
@@ -23,5 +23,7 @@ struct Birth {
 };
 
 extern Birth& birth;
+
+void share_birth();
 
 }  // namespace gantry::shim::native

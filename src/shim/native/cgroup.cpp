@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -70,6 +71,15 @@ int open_cgroups() {
 void close_cgroups(int directory) {
   if (directory >= 0) ::close(directory);
   for (std::size_t i = 0; i < birth.join_count; ++i) ::close(birth.joins[i]);
+}
+
+bool is_in_cgroup(pid_t pid) {
+  static char text[8192];
+  Text<64> path;
+  path.add("/proc/").add(static_cast<std::uint64_t>(pid)).add("/cgroup");
+  if (plan.cgroup_count == 0 || read_small(AT_FDCWD, path.c_str(), text, sizeof text) <= 0) return false;
+  const char* name = strrchr(plan.cgroups[0], '/');
+  return name != nullptr && strstr(text, name) != nullptr;
 }
 
 // A process of one thread that moves itself through `tasks` needs no lock that waits for all processors.

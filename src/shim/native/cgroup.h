@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 /// The container's control groups, made and set as the plan says.
 namespace gantry::shim::native {
 
@@ -11,5 +13,7 @@ int open_cgroups();
 void close_cgroups(int directory);
 /// In the child.
 void join_cgroups();
+/// Whether the process is in a group of the plan, or below one: a number may have been given to another process.
+bool is_in_cgroup(pid_t pid);
 
 }  // namespace gantry::shim::native

@@ -30,17 +30,10 @@
 #include "trace.h"
 
 namespace gantry::shim::native {
-namespace {
 
-Birth& make_birth() {
-  void* memory = ::mmap(nullptr, sizeof(Birth), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) ::_exit(1);
-  return *new (memory) Birth;
-}
+Birth& birth = *static_cast<Birth*>(map_memory(sizeof(Birth)));
 
-}  // namespace
-
-Birth& birth = make_birth();
+void share_birth() { share_memory(&birth, sizeof birth); }
 
 namespace {
 
@@ -97,6 +90,16 @@ void apply_limits(pid_t pid) {
   }
 }
 
+void apply_oom_score(pid_t pid) {
+  if (*plan.oom_score_adj == 0) return;
+  Text<64> path;
+  path.add("/proc/").add(static_cast<std::uint64_t>(pid)).add("/oom_score_adj");
+  int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || !write_all(fd, plan.oom_score_adj, strlen(plan.oom_score_adj)))
+    fail_errno("set the score for the out-of-memory killer to", plan.oom_score_adj);
+  ::close(fd);
+}
+
 // Two halves: the first is done while nobody waits for it.
 [[noreturn]] void run_first_process() {
   report_failures_to(birth.channel);
@@ -105,7 +108,9 @@ void apply_limits(pid_t pid) {
   become_root();
   die_with_shim();
   // A control group namespace is rooted where its maker is, and message queues belong to theirs.
-  if (::unshare(CLONE_NEWCGROUP | CLONE_NEWIPC) < 0) fail_errno("make", "namespaces");
+  int flags =
+      (plan.namespaces.cgroup == nullptr ? CLONE_NEWCGROUP : 0) | (plan.namespaces.ipc == nullptr ? CLONE_NEWIPC : 0);
+  if (::unshare(flags) < 0) fail_errno("make", "namespaces");
   make_view();
   tell_ready(-1);
 
@@ -115,6 +120,8 @@ void apply_limits(pid_t pid) {
   join_keyring();
   if (*plan.hostname != 0 && ::sethostname(plan.hostname, strlen(plan.hostname)) < 0)
     fail_errno("set the host name", plan.hostname);
+  if (*plan.domain_name != 0 && ::setdomainname(plan.domain_name, strlen(plan.domain_name)) < 0)
+    fail_errno("set the domain name", plan.domain_name);
   if (!plan.tty) use_streams();
   make_root();
   trace::mark("mounts made");
@@ -122,7 +129,9 @@ void apply_limits(pid_t pid) {
   enter_root();
   int terminal = plan.tty ? make_terminal() : -1;
   if (plan.tty) show_console();
+  keep_only({birth.channel, terminal});
   drop_privileges();
+  leave_hosts_null();
   enter_working_directory();
   const char* path = find_program();
   trace::mark("ready");
@@ -147,6 +156,7 @@ Awaited create() {
   trace::mark("root mounted");
   set_cgroups();
   apply_limits(program_pid);
+  apply_oom_score(program_pid);
   send_go();
   return {.channel = channel};
 }
@@ -162,18 +172,11 @@ int namespaces_of_container(int process) {
   return ::setns(process, flags);
 }
 
+// Whoever may trace in the container sees this one from its birth: it has nothing that the program will not have.
 [[noreturn]] void run_further_process() {
-  report_failures_to(birth.channel);
   begin_process();
-  become_root();
-  join_keyring();
-  int terminal = -1;
-  if (plan.tty) {
-    terminal = make_terminal();
-  } else {
-    use_streams();
-  }
-  drop_privileges();
+  int terminal = plan.tty ? make_terminal() : -1;
+  leave_hosts_null();
   enter_working_directory();
   const char* path = find_program();
   tell_ready(terminal);
@@ -184,8 +187,15 @@ int namespaces_of_container(int process) {
 [[noreturn]] void enter_and_bear(int process, int reply) {
   ::prctl(PR_SET_DUMPABLE, 0);
   report_failures_to(birth.channel);
+  apply_limits(0);
+  apply_oom_score(::getpid());
   join_cgroups();
+  if (!plan.tty) use_streams();
+  keep_only({birth.channel, process, reply});  // others are in there already
   if (namespaces_of_container(process) < 0) fail_errno("enter", "the container");
+  become_root();
+  join_keyring();
+  drop_privileges();
   pid_t child = static_cast<pid_t>(::syscall(SYS_clone, CLONE_PARENT, nullptr, nullptr, nullptr, nullptr));
   if (child == 0) {
     ::close(process);
@@ -202,7 +212,8 @@ Awaited exec() {
   hand_over_streams();
   read_filter();
   int process = static_cast<int>(::syscall(SYS_pidfd_open, plan.container_pid, 0));
-  if (process < 0) fail({.kind = "conflict", .what = "the container is not running", .fix = "start it first"});
+  if (process < 0 || !is_in_cgroup(plan.container_pid))
+    fail({.kind = "conflict", .what = "the container is not running", .fix = "start it first"});
   int directory = open_cgroups();
   int reply[2];
   if (::pipe2(reply, O_CLOEXEC) < 0) fail_errno("make", "a pipe");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
@@ -16,7 +17,10 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "native/birth.h"
 #include "plan.h"
@@ -155,7 +159,9 @@ int make_terminal() {
   check(::ioctl(master, TIOCSPTLCK, &unlocked), "unlock", "the terminal");
   int slave = ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) fail_errno("open", "the terminal");
-  check(::fchown(slave, plan.uid, static_cast<gid_t>(-1)), "give away", "the terminal");
+  struct stat made {};
+  if (::fstat(slave, &made) < 0 || (made.st_uid != plan.uid && ::fchown(slave, plan.uid, static_cast<gid_t>(-1)) < 0))
+    fail_errno("give away", "the terminal");
   for (int fd : {0, 1, 2}) check(::dup2(slave, fd), "use", "the terminal");
   check(::ioctl(0, TIOCSCTTY, 0), "take", "the terminal");
   if (slave > 2) ::close(slave);
@@ -169,9 +175,39 @@ void use_streams() {
   for (int i = 0; i < 3; ++i) check(fds[i] < 0 ? -1 : ::dup2(fds[i], i), "use", "a standard stream");
 }
 
+// Whoever is root there could change the host's for everybody (fchmod). The container may have put anything in the
+// place of its own.
+void leave_hosts_null() {
+  if (plan.tty || plan.open_stdin) return;
+  int null = ::open("/dev/null", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+  struct stat info {};
+  bool right = null >= 0 && ::fstat(null, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3);
+  int ends[2] = {-1, -1};
+  if (!right) check(::pipe2(ends, O_CLOEXEC), "make", "an empty input");
+  check(::dup2(right ? null : ends[0], 0), "use", "an empty input");
+  for (int fd : {null, ends[0], ends[1]})
+    if (fd >= 0) ::close(fd);
+}
+
+void keep_only(std::initializer_list<int> wanted) {
+  int next = 3;
+  auto close_up_to = [&](int last) {
+    if (next <= last) check(::syscall(SYS_close_range, next, last, 0), "close", "the descriptors of the host");
+  };
+  for (;;) {
+    int lowest = INT_MAX;
+    for (int fd : wanted)
+      if (fd >= next) lowest = std::min(lowest, fd);
+    if (lowest == INT_MAX) break;
+    close_up_to(lowest - 1);
+    next = lowest + 1;
+  }
+  close_up_to(INT_MAX);
+}
+
 void enter_working_directory() {
   if (::chdir(plan.working_dir) < 0) fail_errno("change to working directory", plan.working_dir);
-  // A directory outside the root could only come from a descriptor that was left open.
+  // Nothing open leads outside of the root any more; should that ever change, this is the second lock.
   char here[4096];
   if (::syscall(SYS_getcwd, here, sizeof here) < 0 || here[0] != '/')
     fail({.kind = "denied", .what = "the working directory is outside of the container:", .object = plan.working_dir});
@@ -216,7 +252,7 @@ const char* find_program() {
 void execute(const char* program) {
   plan.arguments.items[plan.arguments.count] = nullptr;
   plan.environment.items[plan.environment.count] = nullptr;
-  // Everything has close-on-exec set; this is for what a library might have opened without.
+  // The channel, whose end tells the shim that the program runs.
   ::syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
   // As late as possible, so that the program's filter need not allow what made it.
   if (plan.no_new_privileges) install_filter();

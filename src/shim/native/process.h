@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <initializer_list>
+
 /// What makes a child of the shim the program: who it is, what it may do, where it stands. All in the child.
 namespace gantry::shim::native {
 
@@ -16,6 +18,12 @@ void join_keyring();
 /// A terminal of the container's own devpts as standard streams; returns the master.
 int make_terminal();
 void use_streams();
+/// Where the program has no input: the container's /dev/null in the place of the host's.
+void leave_hosts_null();
+/// Closes all but the standard streams and `wanted` (-1: nothing). From here on no path that the image or the plan
+/// names
+/// (/proc/self/fd/7/..), and nobody in the container, gets at what the shim has open.
+void keep_only(std::initializer_list<int> wanted);
 /// The working directory, made when it is missing.
 void enter_working_directory();
 /// The plan's user, groups and capabilities: nothing privileged is possible afterwards. The system call filter follows

@@ -37,7 +37,11 @@ void mount_bind(const MountWish& wish) {
   auto number = to_number(wish.options);
   if (number >= plan.bind_count) fail({.kind = "internal", .what = "no bind for", .object = wish.target});
   int tree = birth.binds[number];
-  set_attributes(tree, wish.flags, false);
+  if (wish.propagation == 0) {
+    set_attributes(tree, wish.flags, wish.deep);
+  } else {
+    set_manner(tree, wish.flags, wish.deep, wish.propagation);
+  }
   attach(tree, look_up_or_make(wish.target, node_at(tree, wish.target)), wish.target);
 }
 
@@ -116,6 +120,23 @@ void make_read_only(const char* path) {
   attach(tree, target, path);
 }
 
+bool is_hosts(const char* choice) { return choice != nullptr && *choice == 0; }
+
+// Where there is no user namespace, nothing else keeps root from writing the host's.
+bool is_separate(const char* name) {
+  struct Setting {
+    const char* beginning;
+    const char* owner;
+  };
+  const auto& wanted = plan.namespaces;
+  const Setting settings[] = {{"net.", wanted.network},   {"fs.mqueue.", wanted.ipc},
+                              {"kernel.msg", wanted.ipc}, {"kernel.sem", wanted.ipc},
+                              {"kernel.shm", wanted.ipc}, {"kernel.domainname", wanted.uts}};
+  for (const auto& setting : settings)
+    if (strncmp(name, setting.beginning, strlen(setting.beginning)) == 0) return !is_hosts(setting.owner);
+  return false;
+}
+
 // Both become one mount on top of the other, and the lower one is taken away: no directory is needed for it.
 void leave_host() {
   int host = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -171,6 +192,11 @@ void make_root() {
 
 void write_sysctls() {
   for (const auto& setting : plan.sysctls) {
+    if (!is_separate(setting.name))
+      fail({.kind = "invalid",
+            .what = "set the host's sysctl",
+            .object = setting.name,
+            .fix = "only settings of the container's own namespaces can be changed"});
     Path path;
     path.add("sys/");
     for (const char* at = setting.name; *at != 0; ++at) path.add(*at == '.' ? "/" : at, 1);

@@ -127,6 +127,19 @@ void set_attributes(int mount, std::uint64_t attributes, bool recursive) {
     fail_errno("set the attributes of", "a mount");
 }
 
+void set_manner(int mount, std::uint64_t attributes, bool recursive, unsigned propagation) {
+  mount_attr wanted{};
+  wanted.propagation = propagation & ~static_cast<unsigned>(MS_REC);
+  unsigned below = (propagation & MS_REC) != 0 ? AT_RECURSIVE : 0u;
+  if (::mount_setattr(mount, "", AT_EMPTY_PATH | below, &wanted, sizeof wanted) < 0)
+    fail_errno("set the propagation of", "a mount");
+  if (attributes == 0) return;
+  wanted.propagation = 0;
+  wanted.attr_set = attributes;
+  if (::mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &wanted, sizeof wanted) < 0)
+    fail_errno("set the attributes of", "a mount");
+}
+
 void move_mounts(const char* from, int target, const char* name) {
   if (::move_mount(AT_FDCWD, from, target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0) fail_errno("move a mount to", name);
   ::close(target);

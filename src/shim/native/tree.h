@@ -27,6 +27,8 @@ int new_mount(const char* type, const char* options, std::uint64_t attributes);
 /// A copy of the mount at `path` (as seen from this process), not attached yet.
 int copy_mount(int directory, const char* path, bool recursive);
 void set_attributes(int mount, std::uint64_t attributes, bool recursive);
+/// The same with another propagation than private; MS_REC: of the mounts below, too.
+void set_manner(int mount, std::uint64_t attributes, bool recursive, unsigned propagation);
 /// An attached mount with all below it goes to the target, which is closed.
 void move_mounts(const char* from, int target, const char* name);
 /// Attaches at a descriptor and closes both.

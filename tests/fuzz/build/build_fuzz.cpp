@@ -17,7 +17,7 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-image::ImageInfo find_image(const std::string& reference) {
+image::ImageInfo find_image(const std::string& reference, const build::Platform&) {
   if (reference.empty()) throw Error(ErrorKind::not_found, "no image");
   image::ImageInfo info;
   info.config.config.Env = {"PATH=/bin"};

@@ -1,6 +1,7 @@
 // What comes from outside into the image store. The first byte says what the rest is: 'r' an image reference, 's' apt
-// sources, anything else an archive. An archive is refused with an Error or unpacked below its directory and nowhere
-// else; what was unpacked gives a tar that unpacks to the same again.
+// sources, 'l' an archive of images, 'p' an archive that is put into a container's tree full of links to the outside, anything else an archive.
+// An archive is refused with an Error or unpacked below its directory and nowhere else; what was unpacked gives a tar
+// that unpacks to the same again.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
 #include "gantry/image/archive.h"
+#include "gantry/image/image_store.h"
+#include "gantry/image/tree_archive.h"
 #include "gantry/oci/reference.h"
 #include "layer_tar.h"
 
@@ -86,6 +89,75 @@ void archive(const std::string& bytes) {
   require(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()) == 2);
 }
 
+/// A store that takes one archive after the other.
+struct World {
+  TemporaryDirectory dir{scratch(), "gantry-fuzz-"};
+  store::Database database{dir.path() / "db", {image::schema()}};
+  content::ContentStore content{dir.path() / "content"};
+  image::ImageStore images{database, content, dir.path() / "layers"};
+};
+
+// Refused with an Error, or every image of it is here, and leaves with the same layers as it came.
+void images(const std::string& bytes) {
+  static World world;
+  Fd file(::memfd_create("archive", MFD_CLOEXEC));
+  write_all(file.get(), bytes, "archive");
+  ::lseek(file.get(), 0, SEEK_SET);
+  try {
+    for (const auto& loaded : world.images.load(file.get(), {})) {
+      for (const auto& diff_id : loaded.image.layers) {
+        try {
+          world.images.write_layer(diff_id, [](std::string_view) {});
+        } catch (const Error& error) {
+          require(error.kind() == ErrorKind::unsupported || error.kind() == ErrorKind::conflict);
+        }
+      }
+    }
+  } catch (const Error& error) {
+    require(!error.message().empty());
+  }
+  require(fs::is_empty(world.dir.path() / "layers" / "ingest"));
+  world.images.prune(true, {}, [](const image::ImageInfo&) { return true; });
+}
+
+// The tree of a container that wants out.
+void make_trap(const fs::path& root, const fs::path& outside) {
+  fs::create_directories(root / "usr/lib");
+  fs::create_directories(root / "a/b");
+  fs::create_symlink(outside, root / "link");
+  fs::create_symlink("../../../../../../../.." + outside.string(), root / "a/up");
+  fs::create_symlink("usr/lib", root / "lib");
+  fs::create_symlink(outside / "file", root / "a/file");
+}
+
+void put(const std::string& bytes) {
+  TemporaryDirectory dir(scratch(), "gantry-fuzz-");
+  auto outside = dir.path() / "outside";
+  fs::create_directory(outside);
+  write_file(outside / "file", "untouched");
+  make_trap(dir.path() / "root", outside);
+  Fd file(::memfd_create("archive", MFD_CLOEXEC));
+  write_all(file.get(), bytes, "archive");
+  ::lseek(file.get(), 0, SEEK_SET);
+  Fd root = open_file((dir.path() / "root").string(), O_PATH | O_DIRECTORY);
+  image::PutOptions options;
+  if (::geteuid() != 0) options.owner = image::PutOptions::Owner{::geteuid(), ::getegid()};
+  try {
+    image::put_archive(file.get(), root.get(), bytes.size() % 2 == 0 ? "/" : "/a", options);
+  } catch (const Error& error) {
+    require(!error.message().empty());
+  }
+  try {
+    image::TreeArchive archive(std::move(root), "/", {});
+    while (!archive.next().empty()) continue;
+  } catch (const Error& error) {
+    require(!error.message().empty());
+  }
+  require(read_file(outside / "file") == "untouched");
+  require(std::distance(fs::directory_iterator(outside), fs::directory_iterator()) == 1);
+  require(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()) == 2);
+}
+
 void reference(std::string_view text) {
   try {
     auto parsed = oci::Reference::parse(text);
@@ -112,6 +184,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     reference(text);
   else if (data[0] == 's')
     sources(text);
+  else if (data[0] == 'l')
+    images(with_checksums(text));
+  else if (data[0] == 'p')
+    put(with_checksums(text));
   else
     archive(with_checksums(text));
   return 0;

@@ -32,6 +32,17 @@ class ChrootExecutor : public Executor {
   std::filesystem::path mount_point_;
 };
 
+/// The network, as far as a test says.
+class FakeRemote : public Remote {
+ public:
+  task<> pull(std::string reference, std::string platform, std::function<void(std::string)> tell) override;
+  task<> fetch(std::string url, std::filesystem::path into) override;
+
+  std::vector<std::string> pulled, fetched;
+  std::map<std::string, std::string> files;  ///< by URL
+  std::function<void(const std::string&)> on_pull;
+};
+
 /// A data directory with a busybox base image "base:latest", and builds in it.
 class BuildTest : public testing::Test {
  protected:
@@ -62,6 +73,7 @@ class BuildTest : public testing::Test {
   std::vector<std::unique_ptr<asio::io_context>> loops_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<ChrootExecutor> executor_;
+  FakeRemote remote_;
   std::unique_ptr<Builder> builder_;
   std::vector<Step> steps_;  ///< of the last build
   int contexts_ = 0;

@@ -23,6 +23,21 @@ class Escape : public RuntimeTest, public testing::WithParamInterface<Launcher> 
     plan.user_namespace.reset();
     return plan;
   }
+  /// Whether the plan's program wrote "escaped"; not being started at all is fine.
+  bool escapes(const Plan& plan) {
+    run([&]() -> task<> {
+      try {
+        co_await run_to_end(plan);
+      } catch (const Error&) {
+        refused_ = true;
+      }
+      if (refused_) co_await runtime_->remove(plan.id);
+      refused_ = false;
+    });
+    return log_of(plan).find("escaped") != std::string::npos;
+  }
+
+  bool refused_ = false;
 };
 
 // CVE-2019-5736: the program that launches, or the shim, is overwritten through /proc/<pid>/exe.
@@ -72,6 +87,61 @@ TEST_P(Escape, AWorkingDirectoryThroughADescriptorIsRefused) {
     if (!refused) text = log_of(plan);
     EXPECT_EQ(text.find("/etc/shadow\n"), std::string::npos) << text;
   }
+}
+
+// The same class, through everything else in a plan that is a path: the program, PATH, a script's interpreter.
+TEST_P(Escape, ProgramsOfTheHostAreOutOfReachThroughDescriptors) {
+  auto bait = directory_.path() / "bait";
+  make_directories(bait);
+  std::filesystem::copy_file("/bin/busybox", bait / "echo");
+  std::string up;
+  for (int i = 0; i < 30; ++i) up += "/..";
+  std::vector<std::string> ways;
+  for (int number = 0; number < 40; ++number)
+    ways.push_back("/proc/self/fd/" + std::to_string(number) + up + bait.string());
+  ways.push_back("/proc/self/cwd" + up + bait.string());
+  std::string path;
+  for (const auto& way : ways) path += way + ":";
+
+  std::vector<Plan> plans;
+  for (const auto& way : ways) {
+    write_file(layer_ / "attack", "#!" + way + "/echo escaped\n", 0755);
+    for (const auto& argv : {std::vector<std::string>{way + "/echo", "escaped"}, {"/attack"}}) {
+      auto plan = plan_of(argv);
+      plan.launcher = GetParam();
+      plan.user_namespace.reset();
+      EXPECT_FALSE(escapes(plan)) << argv[0];
+    }
+  }
+
+  auto searched = plan_of({"echo", "escaped"});
+  searched.launcher = GetParam();
+  searched.environment = {"PATH=" + path};
+  std::filesystem::remove(layer_ / "bin" / "echo");
+  EXPECT_FALSE(escapes(searched));
+
+  auto target = as_host_root("sleep 1000");
+  run([&]() -> task<> {
+    co_await runtime_->create(target);
+    co_await runtime_->start(target.id);
+    for (const auto& way : ways) {
+      ExecPlan attack;
+      attack.argv = {way + "/echo", "escaped"};
+      attack.environment = {"PATH=/bin"};
+      attack.working_dir = "/";
+      attack.capabilities = default_capabilities();
+      std::string out;
+      try {
+        auto process = co_await runtime_->exec(target.id, attack);
+        auto session = process->session();
+        out = co_await read_all(*session);
+        co_await process->wait();
+      } catch (const Error&) {
+      }
+      EXPECT_EQ(out.find("escaped"), std::string::npos) << way;
+    }
+    co_await runtime_->remove(target.id);
+  });
 }
 
 TEST_P(Escape, KernelWideSettingsCannotBeWritten) {

@@ -29,9 +29,9 @@ TEST_F(Limits, ProcessorAndUsage) {
   run([&]() -> task<> {
     co_await runtime_->create(plan);
     co_await runtime_->start(plan.id);
-    auto before = co_await runtime_->usage(plan.id);
+    auto before = co_await runtime_->usage(plan.id, false);
     co_await sleep_for(std::chrono::seconds(1));
-    auto after = co_await runtime_->usage(plan.id);
+    auto after = co_await runtime_->usage(plan.id, false);
     EXPECT_EQ(after.memory_limit, 64u << 20);
     EXPECT_EQ(after.pids, 1u);
     EXPECT_LT(after.cpu_nanos - before.cpu_nanos, 500'000'000u);

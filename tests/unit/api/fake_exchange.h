@@ -38,12 +38,16 @@ class FakeExchange : public http::Exchange {
     content_type = std::move(type);
     co_return;
   }
+  task<> start_body(int code, std::string type, std::uint64_t) override {
+    co_await start_stream(code, std::move(type));
+  }
   task<> write(std::string data) override {
     answer += data;
     co_return;
   }
   void require_upgrade(std::string_view) override {}
   task<std::shared_ptr<http::ByteStream>> upgrade(std::string, std::string) override { co_return nullptr; }
+  task<std::shared_ptr<http::ByteStream>> hijack(std::string) override { co_return nullptr; }
   bool answered() const override { return status != 0; }
 
   int status = 0;

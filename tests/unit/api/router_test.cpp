@@ -47,6 +47,17 @@ TEST(Router, SaysWhatIsWrong) {
   }
 }
 
+TEST(Router, AParameterMaySpanSegments) {
+  Router table({{"GET", "/images/{name...}/json", "read", Effect::reads, {}, nothing},
+                {"GET", "/images/json", "list", Effect::reads, {}, nothing},
+                {"DELETE", "/images/{name...}", "remove", Effect::changes, {}, nothing}});
+  auto match = table.match("GET", http::parse_target("/images/registry:5000/a/b/json"));
+  EXPECT_EQ(match.parameters.at("name"), "registry:5000/a/b");
+  EXPECT_EQ(table.match("GET", http::parse_target("/images/json")).route->pattern, "/images/json");
+  EXPECT_EQ(table.match("DELETE", http::parse_target("/images/a/json")).parameters.at("name"), "a/json");
+  EXPECT_THROW(table.match("GET", http::parse_target("/images/a")), Error);
+}
+
 TEST(Router, RefusesTheSameRouteTwice) {
   EXPECT_THROW(Router({{"GET", "/a", "a", Effect::reads, {}, nothing}, {"GET", "/a", "b", Effect::reads, {}, nothing}}),
                Error);

@@ -10,7 +10,7 @@ namespace {
 
 const Platform kPlatform{"linux", "amd64", ""};
 
-image::ImageInfo find_image(const std::string& reference) {
+image::ImageInfo find_image(const std::string& reference, const Platform&) {
   if (reference != "base" && reference != "debian:12" && reference != "trigger")
     throw Error(ErrorKind::not_found, "image \"" + reference + "\" is not here", "gantry image ls");
   image::ImageInfo info;
@@ -95,7 +95,7 @@ TEST(Plan, TriggersComeFirstAndMayTakeFromStages) {
   const auto& steps = plan.stages[1].steps;
   ASSERT_EQ(steps.size(), 4u);
   EXPECT_EQ(steps[1].run->argv.back(), "triggered");
-  EXPECT_EQ(steps[2].copy->from_stage, 0u);
+  EXPECT_EQ(steps[2].copy->from.stage, 0u);
   EXPECT_EQ(steps[3].run->argv.back(), "own");
 }
 

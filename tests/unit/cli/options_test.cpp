@@ -177,11 +177,64 @@ TEST(RunOptions, TheDefaultIsTheSafeSpec) {
   EXPECT_EQ(json::to_text(spec), json::to_text(engine::ContainerSpec{}));
 }
 
+TEST(RunOptions, WhatIsSharedAndGiven) {
+  auto spec = spec_of({"--network",
+                       "container:web",
+                       "--pid",
+                       "host",
+                       "--ipc",
+                       "shareable",
+                       "--device",
+                       "/dev/fuse:r",
+                       "--device",
+                       "/dev/a:/dev/b",
+                       "--device",
+                       "acme.com/gpu=0",
+                       "--group-add",
+                       "audio",
+                       "--security-opt",
+                       "seccomp=/p.json",
+                       "--memory-swap",
+                       "-1",
+                       "--cpu-quota",
+                       "50000",
+                       "--device-read-bps",
+                       "/dev/sda:1m",
+                       "--volumes-from",
+                       "db:ro",
+                       "--link",
+                       "db:database",
+                       "--dns-search",
+                       ".",
+                       "-P",
+                       "x"});
+  using engine::NamespaceMode;
+  EXPECT_EQ(spec.namespaces.network->container, "web");
+  EXPECT_EQ(spec.namespaces.pid->mode, NamespaceMode::host);
+  EXPECT_EQ(spec.namespaces.ipc->mode, NamespaceMode::shareable);
+  ASSERT_EQ(spec.devices.size(), 2u);
+  EXPECT_EQ(spec.devices[0].access, "r");
+  EXPECT_EQ(spec.devices[1].target, "/dev/b");
+  EXPECT_THAT(spec.cdi_devices, ElementsAre("acme.com/gpu=0"));
+  EXPECT_THAT(spec.group_add, ElementsAre("audio"));
+  EXPECT_EQ(spec.security.seccomp_profile, "FROM=/p.json");
+  EXPECT_EQ(spec.resources.memory_swap, engine::kUnlimited);
+  EXPECT_EQ(spec.resources.cpu_quota, 50000);
+  EXPECT_EQ(spec.resources.block_io->read_bps.at(0).value, 1u << 20);
+  EXPECT_TRUE(spec.volumes_from.at(0).read_only);
+  EXPECT_EQ(spec.links.at(0).alias, "database");
+  EXPECT_TRUE(spec.publish_all);
+  auto addressed = spec_of({"--mac-address", "02:00:00:00:00:01", "x"});
+  EXPECT_EQ(addressed.networks.at(0).network, engine::kDefaultNetwork);
+  EXPECT_EQ(addressed.networks.at(0).mac, "02:00:00:00:00:01");
+}
+
 TEST(RunOptions, ContradictionsAreRefused) {
   EXPECT_THROW(spec_of({"--rm", "--restart", "always", "x"}), Error);
   EXPECT_THROW(spec_of({"--network-alias", "w", "x"}), Error);
   EXPECT_THROW(spec_of({"--health-interval", "1s", "x"}), Error);
-  EXPECT_THROW(spec_of({"--network", "host", "x"}), Error);
+  EXPECT_THROW(spec_of({"--pid", "none:1", "x"}), Error);
+  EXPECT_THROW(spec_of({"--device", "/dev/a:b:c", "x"}), Error);
   EXPECT_TRUE(spec_of({"--network", "none", "x"}).no_network);
 }
 

@@ -70,12 +70,26 @@ TEST(BuildDisplay, StepsOutputAndFailure) {
   Recorder recorder;
   BuildDisplay display(recorder, "web");
   display.show({.number = 1, .count = 2, .text = "FROM x", .cached = true});
+  display.show({.number = 1, .count = 2, .done = true});
   display.show({.number = 2, .count = 2, .text = "RUN make"});
   display.show({.number = 2, .count = 2, .output = "cc\n"});
   display.failed();
   EXPECT_THAT(recorder.lines,
               ElementsAre("web [1/2] FROM x: cached", "web [1/2] FROM x: cached", "web [2/2] RUN make: running",
                           "web [2/2] RUN make > cc\n", "web [2/2] RUN make: failed"));
+}
+
+TEST(BuildDisplay, StepsSideBySideEndOnTheirOwn) {
+  Recorder recorder;
+  BuildDisplay display(recorder, "");
+  display.show({.number = 1, .count = 2, .text = "RUN a"});
+  display.show({.number = 2, .count = 2, .text = "RUN b"});
+  display.show({.number = 1, .count = 2, .output = "A\n"});
+  display.show({.number = 2, .count = 2, .done = true});
+  display.show({.number = 1, .count = 2, .done = true});
+  display.succeeded();
+  EXPECT_THAT(recorder.lines, ElementsAre("[1/2] RUN a: running", "[2/2] RUN b: running", "[1/2] RUN a > A\n",
+                                          "[2/2] RUN b: done", "[1/2] RUN a: done"));
 }
 
 }  // namespace

@@ -6,6 +6,78 @@ namespace {
 using namespace std::chrono_literals;
 using Words = std::vector<std::string>;
 
+TEST(Service, ReadsWhatIsSharedAndGiven) {
+  auto service = web_service(R"(
+    blkio_config:
+      weight: 300
+      weight_device: [{path: /dev/sda, weight: 400}]
+      device_read_bps: [{path: /dev/sda, rate: 12mb}]
+      device_write_iops: [{path: /dev/sda, rate: 30}]
+    cgroup: host
+    cpu_period: 20000
+    cpu_quota: 10000
+    device_cgroup_rules: ["c 1:3 mr"]
+    devices: ["/dev/fuse", "/dev/a:/dev/b:r", "acme.com/gpu=0", {source: /dev/c, permissions: rw}]
+    external_links: [other:db]
+    ipc: shareable
+    links: ["back:database", back]
+    mem_swappiness: 10
+    network_mode: service:back
+    oom_kill_disable: true
+    oom_score_adj: -100
+    pid: container:outside
+    security_opt: ["apparmor:mine", "label=type:t", "systempaths=unconfined"]
+    uts: host
+    volumes_from: ["back:ro", "container:outside"]
+)",
+                             "  back: {image: back}\n");
+  EXPECT_EQ(service.network_mode, NetworkMode::shared);
+  EXPECT_EQ(service.sharing.network, (Share{ShareMode::service, "back"}));
+  EXPECT_EQ(service.sharing.pid, (Share{ShareMode::container, "outside"}));
+  EXPECT_EQ(service.sharing.ipc.mode, ShareMode::shareable);
+  EXPECT_EQ(service.sharing.uts.mode, ShareMode::host);
+  EXPECT_EQ(service.sharing.cgroup.mode, ShareMode::host);
+  ASSERT_TRUE(service.depends_on.contains("back")) << "what is shared must be there first";
+  EXPECT_TRUE(service.depends_on.at("back").restart);
+  EXPECT_EQ(service.devices, (std::vector<DeviceMapping>{{.source = "/dev/fuse"},
+                                                         {"/dev/a", "/dev/b", "r"},
+                                                         {.source = "acme.com/gpu=0"},
+                                                         {.source = "/dev/c", .permissions = "rw"}}));
+  EXPECT_EQ(service.device_rules, (Words{"c 1:3 mr"}));
+  EXPECT_EQ(service.block_io->weight, 300u);
+  EXPECT_EQ(service.block_io->weights, (std::vector<DeviceRate>{{"/dev/sda", 400}}));
+  EXPECT_EQ(service.block_io->read_bps, (std::vector<DeviceRate>{{"/dev/sda", 12u << 20}}));
+  EXPECT_EQ(service.block_io->write_iops, (std::vector<DeviceRate>{{"/dev/sda", 30}}));
+  EXPECT_EQ(service.links, (std::vector<Link>{{"other", "db", false}, {"back", "database"}, {"back", ""}}));
+  EXPECT_EQ(service.volumes_from, (std::vector<VolumesFrom>{{"back", true}, {"outside", false, false}}));
+  EXPECT_EQ(service.limits.cpu_quota, 10000);
+  EXPECT_EQ(service.limits.cpu_period, 20000u);
+  EXPECT_EQ(service.limits.memory_swappiness, 10u);
+  EXPECT_EQ(service.limits.oom_kill_disable, true);
+  EXPECT_EQ(service.limits.oom_score_adj, -100);
+  EXPECT_EQ(service.security.apparmor, "mine");
+  EXPECT_EQ(service.security.labels, (Words{"type:t"}));
+  EXPECT_TRUE(service.security.unmask_paths);
+}
+
+TEST(Service, SecretsAndConfigsAreFiles) {
+  auto service = web_service(
+      "    secrets: [key, {source: key, target: /etc/key, mode: 0400}]\n    configs: [{source: site, target: "
+      "/etc/site}]\n",
+      "secrets: {key: {file: ./key.txt}}\nconfigs: {site: {file: /srv/site.conf}}\n");
+  ASSERT_EQ(service.mounts.size(), 3u);
+  EXPECT_EQ(service.mounts[0].source, "/work/shop/key.txt");
+  EXPECT_EQ(service.mounts[0].target, "/run/secrets/key");
+  EXPECT_TRUE(service.mounts[0].read_only);
+  EXPECT_EQ(service.mounts[1].target, "/etc/key");
+  EXPECT_EQ(service.mounts[2].source, "/srv/site.conf");
+}
+
+TEST(Service, AnAddressOfTheOnlyNetwork) {
+  auto service = web_service("    mac_address: 02:00:00:00:00:01\n");
+  EXPECT_EQ(service.networks.at("default").mac_address, "02:00:00:00:00:01");
+}
+
 TEST(Service, ReadsEverySimpleKey) {
   auto service = web_service(R"(
     annotations: {a: "1"}

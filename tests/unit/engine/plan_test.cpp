@@ -100,9 +100,17 @@ TEST(Capabilities, AddAndDrop) {
 
 TEST(OptOuts, NamesEachOne) {
   EXPECT_TRUE(opt_outs({}).empty());
-  Security security{
-      .user_namespace = UserNamespace::host, .seccomp = Seccomp::unconfined, .cap_add = {"CAP_NET_ADMIN"}};
-  EXPECT_THAT(opt_outs(security), ElementsAre("userns=host", "seccomp=unconfined", "cap_add=NET_ADMIN"));
+  ContainerSpec spec;
+  spec.security = {.user_namespace = UserNamespace::host, .seccomp = Seccomp::unconfined, .cap_add = {"CAP_NET_ADMIN"}};
+  EXPECT_THAT(opt_outs(spec), ElementsAre("userns=host", "seccomp=unconfined", "cap_add=NET_ADMIN"));
+}
+
+TEST(OptOuts, NamespacesOfOthersBringTheUserNamespaceWithThem) {
+  ContainerSpec spec;
+  spec.namespaces.pid = Namespace{.mode = NamespaceMode::host};
+  EXPECT_THAT(opt_outs(spec), ElementsAre("pid=host", "userns=host"));
+  spec.namespaces.pid = Namespace{.mode = NamespaceMode::container, .container = "0123456789abcdef"};
+  EXPECT_THAT(opt_outs(spec), ElementsAre("pid=container:0123456789ab"));
 }
 
 TEST(IdRange, SlotsAreReusedAndEndBelowSystemdsForeignRange) {

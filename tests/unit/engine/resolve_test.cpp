@@ -125,6 +125,8 @@ TEST(RequireValid, NamesWhatIsWrong) {
               s.restart.mode = RestartMode::always;
             }),
             "");
+  EXPECT_NE(refused([](auto& s) { s.resources.cpu_realtime_runtime = 1000; }), "");
+  EXPECT_NE(refused([](auto& s) { s.storage_options["size"] = "1g"; }), "");
 }
 
 }  // namespace

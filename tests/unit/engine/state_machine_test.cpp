@@ -29,10 +29,20 @@ TEST(StateMachine, AFirstStartThatFailsLeavesItCreated) {
 }
 
 TEST(StateMachine, WhatRunsIsNotStartedOrRemoved) {
-  for (auto state : {State::starting, State::running, State::stopping}) {
+  for (auto state : {State::starting, State::running, State::paused, State::stopping}) {
     EXPECT_FALSE(next_state(state, Transition::start).has_value());
     EXPECT_FALSE(next_state(state, Transition::remove).has_value());
   }
+}
+
+TEST(StateMachine, WhatIsPausedGoesOnOrEnds) {
+  EXPECT_EQ(next_state(State::running, Transition::pause), State::paused);
+  EXPECT_EQ(next_state(State::paused, Transition::unpause), State::running);
+  EXPECT_EQ(next_state(State::paused, Transition::stop), State::stopping);
+  EXPECT_EQ(next_state(State::paused, Transition::ended), State::exited);
+  EXPECT_EQ(next_state(State::paused, Transition::ended_again), State::restarting);
+  EXPECT_FALSE(next_state(State::paused, Transition::pause).has_value());
+  EXPECT_FALSE(next_state(State::exited, Transition::pause).has_value());
 }
 
 TEST(StateMachine, NothingLeadsOutOfARemoval) {

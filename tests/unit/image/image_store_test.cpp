@@ -98,8 +98,9 @@ TEST_F(ImageStoreTest, RemovingTheLastNameGivesEverythingBack) {
 
 TEST_F(ImageStoreTest, AnImageInUseStaysUntilItsContainerIsGone) {
   auto info = import("x", "one");
-  EXPECT_EQ(error_of([&] { images_->remove("one", false, {info.id}); }).kind(), ErrorKind::conflict);
-  auto removed = images_->remove("one", true, {info.id});
+  std::vector<ImageUser> user{{info.id, "0123456789abcdef", false}};
+  EXPECT_EQ(error_of([&] { images_->remove("one", false, user); }).kind(), ErrorKind::conflict);
+  auto removed = images_->remove("one", true, user);
   EXPECT_THAT(removed.untagged, ElementsAre("one:latest"));
   EXPECT_THAT(removed.deleted, IsEmpty());
   EXPECT_EQ(images_->collect_garbage({info.id}), 0u);
@@ -112,7 +113,9 @@ TEST_F(ImageStoreTest, AnImageInUseStaysUntilItsContainerIsGone) {
 TEST_F(ImageStoreTest, RemovingByIdNeedsForceForSeveralNames) {
   auto info = import("x", "one");
   images_->tag("one", "two");
-  EXPECT_THAT(error_of([&] { images_->remove(info.id, false, {}); }).message(), HasSubstr("one:latest, two:latest"));
+  auto error = error_of([&] { images_->remove(info.id, false, {}); });
+  EXPECT_THAT(error.message(), HasSubstr("(must be forced) - image is referenced in multiple repositories"));
+  EXPECT_THAT(error.fix(), HasSubstr("one:latest, two:latest"));
   EXPECT_THAT(images_->remove(info.id, true, {}).untagged, SizeIs(2));
 }
 

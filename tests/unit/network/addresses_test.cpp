@@ -4,6 +4,7 @@
 
 #include "address.h"
 #include "gantry/base/error.h"
+#include "ipam.h"
 #include "resolvers.h"
 #include "subnet_pool.h"
 
@@ -44,13 +45,15 @@ TEST(Subnets, PickAvoidsWhatIsUsedAndWraps) {
 
 TEST(Subnets, AddressesGoOnAfterTheLastOne) {
   auto subnet = net("10.64.5.0/29");
-  std::set<Address> used{ip("10.64.5.1")};
+  auto plan = plan_addresses("n", subnet, nullptr);
+  EXPECT_EQ(plan.gateway, ip("10.64.5.1"));
+  std::set<Address> used;
   auto taken = [&](const Address& address) { return used.contains(address); };
-  EXPECT_EQ(pick_address(subnet, taken, 1), ip("10.64.5.2"));
-  EXPECT_EQ(pick_address(subnet, taken, 4), ip("10.64.5.5"));
-  EXPECT_EQ(pick_address(subnet, taken, 6), ip("10.64.5.2")) << "wraps, past the gateway";
+  EXPECT_EQ(next_address(plan, taken, 0), ip("10.64.5.2")) << "past the gateway";
+  EXPECT_EQ(next_address(plan, taken, 4), ip("10.64.5.5"));
+  EXPECT_EQ(next_address(plan, taken, 6), ip("10.64.5.2")) << "wraps, past the broadcast address and the network's own";
   for (int last = 2; last < 7; ++last) used.insert(subnet.nth(static_cast<std::uint64_t>(last)));
-  EXPECT_FALSE(pick_address(subnet, taken, 3));
+  EXPECT_FALSE(next_address(plan, taken, 3));
 }
 
 TEST(Subnets, DerivedNames) {

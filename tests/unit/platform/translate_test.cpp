@@ -83,18 +83,55 @@ TEST(Translate, KeepsEverySettingThatTheEngineKnows) {
   EXPECT_EQ(spec.log.max_files, 2);
 }
 
+TEST(Translate, WhatIsSharedBecomesTheFirstReplicas) {
+  auto stack = small_stack();
+  auto& web = stack.services["web"];
+  compose::Service side;
+  side.name = "side";
+  side.image = "side";
+  side.network_mode = compose::NetworkMode::shared;
+  side.sharing.network = {compose::ShareMode::service, "web"};
+  side.sharing.pid.mode = compose::ShareMode::host;
+  side.sharing.ipc = {compose::ShareMode::container, "outside"};
+  side.links = {{"web", "www"}, {"other", "", false}};
+  side.volumes_from = {{"web", true}};
+  side.devices = {{"/dev/fuse", "", "r"}, {.source = "acme.com/gpu=0"}};
+  side.limits.unlimited_swap = true;
+  side.block_io = compose::BlockIo{.weight = 20};
+  side.mounts = {{.type = compose::MountType::tmpfs, .target = "/t", .tmpfs_options = {{"exec", ""}, {"uid", "7"}}}};
+  side.group_add = {"audio"};
+  stack.services["side"] = side;
+  auto spec = container_spec(stack, side, 1, 1, "h");
+  EXPECT_TRUE(spec.networks.empty());
+  EXPECT_EQ(spec.namespaces.network->container, "shop-web-1");
+  EXPECT_EQ(spec.namespaces.pid->mode, engine::NamespaceMode::host);
+  EXPECT_EQ(spec.namespaces.ipc->container, "outside");
+  EXPECT_EQ(spec.links.at(0).container, "shop-web-1");
+  EXPECT_EQ(spec.links.at(0).alias, "www");
+  EXPECT_EQ(spec.links.at(1).container, "other");
+  EXPECT_TRUE(spec.volumes_from.at(0).read_only);
+  EXPECT_EQ(spec.devices.at(0).access, "r");
+  EXPECT_THAT(spec.cdi_devices, testing::ElementsAre("acme.com/gpu=0"));
+  EXPECT_EQ(spec.resources.memory_swap, engine::kUnlimited);
+  EXPECT_EQ(spec.resources.block_io->weight, 20);
+  EXPECT_THAT(spec.mounts.at(0).options, testing::ElementsAre("exec", "uid=7"));
+  EXPECT_THAT(spec.group_add, testing::ElementsAre("audio"));
+  auto before = wanted_hash(stack, side, "i");
+  web.environment["NEW"] = "1";
+  EXPECT_NE(wanted_hash(stack, stack.services["side"], "i"), before) << "who joins a container goes with it";
+}
+
 TEST(Translate, RefusesWhatTheEngineCannotHonourAllAtOnce) {
   auto stack = small_stack();
   require_supported(stack);
-  stack.services["web"].network_mode = compose::NetworkMode::host;
-  stack.services["web"].group_add = {"audio"};
-  stack.volumes["data"].driver_opts["type"] = "nfs";
+  stack.volumes["data"].driver = "convoy";
+  stack.volumes["other"] = {.name = "shop_other", .driver = "flocker"};
   try {
     require_supported(stack);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-    EXPECT_EQ(error.findings().size(), 3u);
+    EXPECT_EQ(error.findings().size(), 2u);
   }
 }
 

@@ -85,7 +85,7 @@ TEST_F(VolumeStoreTest, AVolumeInUseStays) {
   volumes_.use("data", one_);
   volumes_.use("data", one_);
   EXPECT_EQ(removal("data"), ErrorKind::conflict);
-  EXPECT_THAT(message_, HasSubstr(short_id(one_)));
+  EXPECT_THAT(message_, HasSubstr("remove data: volume is in use - [" + one_.str() + "]"));
   EXPECT_EQ(read_file(fs::path(info.path) / "file"), "precious");
   volumes_.unuse(one_);
   volumes_.remove("data");

@@ -27,8 +27,9 @@ enum class Effect { reads, changes };
 
 struct Route {
   std::string method;
-  std::string pattern;  ///< "/v1/containers/{id}/start": a parameter is a whole segment
-  std::string action;   ///< what the authorizer is asked about
+  /// "/v1/containers/{id}/start": a parameter is a whole segment; "{name...}", at most once, is one or more of them.
+  std::string pattern;
+  std::string action;  ///< what the authorizer is asked about
   Effect effect = Effect::reads;
   std::vector<std::string> query;  ///< the query parameters there are; others are refused
   std::function<task<>(Call)> handler;

@@ -24,6 +24,8 @@ void make_directories(const std::filesystem::path& path, unsigned mode = 0755);
 /// Removes a tree without following links and without crossing into another file system. A path that is not there
 /// is fine. Throws Error on the first thing that cannot be removed.
 void remove_tree(const std::filesystem::path& path);
+/// Bytes of all regular files below, as `ls` shows them. What goes away meanwhile, or cannot be read, counts nothing.
+std::uint64_t tree_size(const std::filesystem::path& path);
 /// fsync of a directory, so that names created in it survive power loss.
 void sync_directory(const std::filesystem::path& path);
 

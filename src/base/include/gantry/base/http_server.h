@@ -20,11 +20,14 @@
 namespace gantry::http {
 
 /// Who is at the other end of a unix socket (SO_PEERCRED, SO_PEERGROUPS): the process that connected, as it was then.
+/// Over TCP: nobody.
 struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;  ///< supplementary
+  /// Over TLS: the common name of the client's certificate; the rest is then the daemon's own.
+  std::optional<std::string> certificate;
 };
 
 struct Request {
@@ -34,10 +37,10 @@ struct Request {
   Peer peer;
 };
 
-/// One request and its answer. The handler answers exactly once: `respond`, or `start_stream` and `write`, or
-/// `upgrade`. A handler that throws before it has answered is answered for with the error shape; one that throws in
-/// the middle of an NDJSON stream gets the error shape as the last line; any other broken stream ends the connection
-/// without its last chunk, so that the client notices.
+/// One request and its answer. The handler answers exactly once: `respond`, or `start_stream` or `start_body` and
+/// `write`, or `upgrade` or `hijack`. A handler that throws before it has answered is answered for with the error
+/// shape; one that throws in the middle of an NDJSON stream gets the error shape as the last line; any other broken
+/// stream ends the connection without its last chunk, so that the client notices.
 ///
 /// When the client closes its connection the handler's task is cancelled at its next suspension.
 class Exchange {
@@ -56,12 +59,18 @@ class Exchange {
   virtual task<> respond(int status, std::string content_type, std::string body) = 0;
   /// Begins an answer of unknown length. Its end is the handler's return.
   virtual task<> start_stream(int status, std::string content_type) = 0;
+  /// Begins an answer of exactly `length` bytes, which `write` gives. Fewer end the connection, so that the client
+  /// notices; more are an Error (internal).
+  virtual task<> start_body(int status, std::string content_type, std::uint64_t length) = 0;
   /// One piece of the stream; returns when the kernel has taken it, so a slow reader slows the handler down.
   virtual task<> write(std::string data) = 0;
   /// Throws what `upgrade` would throw when the client did not ask for `protocol`: for handlers that act first.
   virtual void require_upgrade(std::string_view protocol) = 0;
   /// Leaves HTTP: 101 with `protocol`; 426 as an Error when the client did not ask for an upgrade.
   virtual task<std::shared_ptr<ByteStream>> upgrade(std::string protocol, std::string content_type) = 0;
+  /// Leaves HTTP, as the Docker Engine API has it: 101 where the client asks for an upgrade to "tcp", else 200, and the
+  /// connection is raw from there on.
+  virtual task<std::shared_ptr<ByteStream>> hijack(std::string content_type) = 0;
   /// True once the head of the answer has been sent.
   virtual bool answered() const = 0;
 };
@@ -86,6 +95,21 @@ struct UnixEndpoint {
   std::optional<gid_t> group;
 };
 
+/// TCP without encryption: for this machine itself, or for networks somebody else protects. Nobody is known there.
+struct TcpEndpoint {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+
+/// TCP with a certificate of the server. PEM files.
+struct TlsEndpoint {
+  std::string address = "0.0.0.0";
+  std::uint16_t port = 2376;
+  std::filesystem::path certificate;  ///< of the server, with its chain
+  std::filesystem::path key;
+  std::filesystem::path authority;  ///< clients must have a certificate of it; empty: they need none
+};
+
 struct ServerLimits {
   std::size_t head = 64u << 10;             ///< request line and fields; more is 431
   std::size_t connections = 1024;           ///< one more is answered with 503
@@ -104,8 +128,11 @@ class Server {
   ~Server();
 
   /// Binds and starts accepting. A socket file nobody listens on is replaced; one that answers is an Error
-  /// (conflict). Any number of endpoints; a TCP endpoint with TLS will be a sibling of this function.
+  /// (conflict). Any number of endpoints.
   void listen(UnixEndpoint endpoint);
+  /// Returns the port, which the kernel chose when 0 was asked for.
+  std::uint16_t listen(TlsEndpoint endpoint);
+  std::uint16_t listen(TcpEndpoint endpoint);
   /// Stops accepting, removes the socket files, cancels every handler and waits for all connections to end.
   task<> close();
   std::size_t connections() const;

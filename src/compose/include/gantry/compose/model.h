@@ -100,9 +100,16 @@ struct Build {
   std::vector<std::string> tags;  ///< names besides Service::image
   bool no_cache = false;
   bool pull = false;
+  StringMap secrets;             ///< id -> file, absolute
+  std::vector<std::string> ssh;  ///< "default", "id=socket"
+  std::vector<std::string> cache_from, cache_to, no_cache_filter, platforms;
+  std::optional<std::string> network;
+  std::optional<std::uint64_t> shm_size;  ///< bytes
   bool operator==(const Build&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Build, (), (context, dockerfile, dockerfile_inline, args, target, labels, tags, no_cache, pull))
+BOOST_DESCRIBE_STRUCT(Build, (),
+                      (context, dockerfile, dockerfile_inline, args, target, labels, tags, no_cache, pull, secrets, ssh,
+                       cache_from, cache_to, no_cache_filter, platforms, network, shm_size))
 
 struct Limits {
   std::optional<std::uint64_t> memory;              ///< bytes
@@ -114,11 +121,16 @@ struct Limits {
   std::optional<std::string> cpuset;
   std::optional<std::uint64_t> pids;  ///< unset: the engine's default
   bool unlimited_pids = false;
+  std::optional<std::int64_t> cpu_quota;    ///< microseconds
+  std::optional<std::uint64_t> cpu_period;  ///< microseconds
+  std::optional<std::uint32_t> memory_swappiness;
+  std::optional<bool> oom_kill_disable;
+  std::optional<std::int32_t> oom_score_adj;
   bool operator==(const Limits&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Limits, (),
                       (memory, memory_reservation, memory_and_swap, unlimited_swap, cpus, cpu_shares, cpuset, pids,
-                       unlimited_pids))
+                       unlimited_pids, cpu_quota, cpu_period, memory_swappiness, oom_kill_disable, oom_score_adj))
 
 /// Opting out of, or tightening, the isolation that is on by default.
 struct Security {
@@ -129,11 +141,15 @@ struct Security {
   bool read_only = false;             ///< read-only root file system
   std::vector<std::string> cap_add;   ///< upper case without CAP_, sorted; may be {"ALL"}
   std::vector<std::string> cap_drop;  ///< the same
+  std::string seccomp_profile;        ///< the profile's text
+  std::string apparmor;
+  std::vector<std::string> labels;  ///< of SELinux
+  bool unmask_paths = false;        ///< systempaths:unconfined
   bool operator==(const Security&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Security, (),
                       (privileged, user_namespace_host, seccomp_unconfined, no_new_privileges, read_only, cap_add,
-                       cap_drop))
+                       cap_drop, seccomp_profile, apparmor, labels, unmask_paths))
 
 struct Ulimit {
   std::optional<std::uint64_t> soft;  ///< unset: unlimited
@@ -155,24 +171,82 @@ struct Attachment {
   std::optional<std::string> ipv4_address;
   std::optional<std::string> ipv6_address;
   std::int32_t priority = 0;  ///< the highest carries the default route
+  std::optional<std::string> mac_address;
   bool operator==(const Attachment&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Attachment, (), (aliases, ipv4_address, ipv6_address, priority))
+BOOST_DESCRIBE_STRUCT(Attachment, (), (aliases, ipv4_address, ipv6_address, priority, mac_address))
 
 struct Logging {
-  std::string driver = "local";           ///< "local" or "json-file"; both are the engine's own log
+  std::string driver = "local";           ///< see engine::LogOptions
   std::optional<std::uint64_t> max_size;  ///< bytes
   std::optional<std::uint32_t> max_files;
+  std::map<std::string, std::string> options = {};  ///< the driver's own
   bool operator==(const Logging&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Logging, (), (driver, max_size, max_files))
+BOOST_DESCRIBE_STRUCT(Logging, (), (driver, max_size, max_files, options))
 
 enum class PullPolicy { missing, always, never, build };
 BOOST_DESCRIBE_ENUM(PullPolicy, missing, always, never, build)
 
-/// `networks`: exactly those of Service::networks. `none` and `host`: no network of the stack.
-enum class NetworkMode { networks, none, host };
-BOOST_DESCRIBE_ENUM(NetworkMode, networks, none, host)
+/// `networks`: exactly those of Service::networks. The others: no network of the stack; `shared`: see Sharing.
+enum class NetworkMode { networks, none, host, shared };
+BOOST_DESCRIBE_ENUM(NetworkMode, networks, none, host, shared)
+
+enum class ShareMode { private_, host, service, container, shareable, none };
+BOOST_DESCRIBE_ENUM(ShareMode, private_, host, service, container, shareable, none)
+
+struct Share {
+  ShareMode mode = ShareMode::private_;
+  std::string name;  ///< of the service or container
+  bool operator==(const Share&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Share, (), (mode, name))
+
+/// Whose namespaces a service has instead of its own. Services named here are dependencies, too.
+struct Sharing {
+  Share network;  ///< with NetworkMode::shared
+  Share pid, ipc, uts, cgroup;
+  bool operator==(const Sharing&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Sharing, (), (network, pid, ipc, uts, cgroup))
+
+struct DeviceMapping {
+  std::string source;  ///< path on the host, or "vendor.com/class=name"
+  std::string target;  ///< empty: the same
+  std::string permissions = "rwm";
+  bool operator==(const DeviceMapping&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DeviceMapping, (), (source, target, permissions))
+
+struct DeviceRate {
+  std::string path;
+  std::uint64_t value = 0;  ///< bytes or operations a second, or a weight
+  bool operator==(const DeviceRate&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DeviceRate, (), (path, value))
+
+struct BlockIo {
+  std::optional<std::uint32_t> weight;
+  std::vector<DeviceRate> weights, read_bps, write_bps, read_iops, write_iops;
+  bool operator==(const BlockIo&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(BlockIo, (), (weight, weights, read_bps, write_bps, read_iops, write_iops))
+
+struct Link {
+  std::string name;      ///< of a service, or of a container outside of the stack
+  std::string alias;     ///< empty: the name
+  bool in_stack = true;  ///< a service
+  bool operator==(const Link&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Link, (), (name, alias, in_stack))
+
+struct VolumesFrom {
+  std::string name;
+  bool read_only = false;
+  bool in_stack = true;
+  bool operator==(const VolumesFrom&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(VolumesFrom, (), (name, read_only, in_stack))
 
 struct Service {
   std::string name;
@@ -220,6 +294,12 @@ struct Service {
   StringMap annotations;
   std::vector<std::string> profiles;
   bool attach = true;  ///< whether `up` shows its output
+  Sharing sharing;
+  std::vector<DeviceMapping> devices;
+  std::vector<std::string> device_rules;
+  std::optional<BlockIo> block_io;
+  std::vector<Link> links;
+  std::vector<VolumesFrom> volumes_from;
   bool operator==(const Service&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Service, (),
@@ -227,7 +307,8 @@ BOOST_DESCRIBE_STRUCT(Service, (),
                        hostname, domainname, init, stdin_open, tty, stop_signal, stop_grace_period, ports, expose,
                        mounts, network_mode, networks, dns, dns_search, dns_options, extra_hosts, depends_on,
                        healthcheck, restart, replicas, container_name, limits, security, sysctls, ulimits, shm_size,
-                       logging, labels, annotations, profiles, attach))
+                       logging, labels, annotations, profiles, attach, sharing, devices, device_rules, block_io, links,
+                       volumes_from))
 
 struct AddressPool {
   std::string subnet;  ///< CIDR

@@ -26,6 +26,10 @@ class ContentStore {
   /// Length in bytes. Error not_found.
   std::uint64_t size(const oci::Digest& digest) const;
   oci::Digest write(std::string_view data);
+  /// Whether all of it can be read and has that digest. Error not_found.
+  bool verify(const oci::Digest& digest) const;
+  /// Writes it also when one is there, which may be damaged. Error invalid when it has another digest.
+  void replace(const oci::Digest& digest, std::string_view data);
 
   /// A blob that arrives in pieces.
   class Writer {
@@ -43,6 +47,10 @@ class ContentStore {
     std::unique_ptr<Impl> impl_;
   };
   Writer writer();
+
+  /// Gives a finished file of this file system, synced by the caller, the name of the blob it is. The digest is the
+  /// caller's word.
+  void adopt(const std::filesystem::path& file, const oci::Digest& digest);
 
   void remove(const oci::Digest& digest);
   std::vector<oci::Digest> list() const;

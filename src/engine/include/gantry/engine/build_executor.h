@@ -8,10 +8,12 @@
 
 namespace gantry::engine {
 
-/// What a RUN may use, so that a build does not starve what runs. Unset memory: three quarters of the machine's.
+/// What all builds together may use, so that they do not starve what runs. Unset memory: three quarters of the
+/// machine's.
 struct BuildBudget {
-  std::uint64_t cpu_shares = 256;  ///< a quarter of what a container gets when both want all
-  std::int64_t pids = 8192;
+  std::uint64_t cpu_shares = 256;  ///< a quarter of what one container gets when all want all
+  std::uint16_t io_weight = 100;   ///< a fifth of a container's, where the machine has weights
+  std::int64_t pids = 8192;        ///< of one RUN
   std::optional<std::uint64_t> memory;
 };
 

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <boost/describe.hpp>
-
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "gantry/base/fd.h"
 #include "gantry/base/ids.h"
 #include "gantry/base/time.h"
+#include "gantry/network/types.h"
 #include "gantry/store/store.h"
 
 /// The network module owns bridges, addresses, veth pairs, the nftables table of this instance, published ports and
@@ -24,56 +24,6 @@
 namespace gantry::network {
 
 store::Schema schema();
-
-struct NetworkSpec {
-  std::string name;
-  std::string project = "default";
-  std::map<std::string, std::string> labels;
-  bool internal = false;              ///< no way out of the network and no published ports
-  bool ipv6 = true;                   ///< a unique local /64 beside the IPv4 subnet
-  std::optional<std::string> subnet;  ///< "10.5.0.0/24"; unset: chosen
-  std::optional<std::string> gateway;
-};
-BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, project, labels, internal, ipv6, subnet, gateway))
-
-struct NetworkInfo {
-  NetworkId id;
-  NetworkSpec spec;
-  std::string bridge;  ///< the link's name on the host
-  std::string subnet;
-  std::string gateway;
-  std::string subnet6;
-  std::string gateway6;
-  Timestamp created{};
-  int endpoints = 0;
-};
-BOOST_DESCRIBE_STRUCT(NetworkInfo, (), (id, spec, bridge, subnet, gateway, subnet6, gateway6, created, endpoints))
-
-struct PublishedPort {
-  std::string host_ip;          ///< empty: every address, IPv4 and IPv6
-  std::uint16_t host_port = 0;  ///< 0: a free one is chosen
-  std::uint16_t container_port = 0;
-  bool udp = false;
-};
-
-struct EndpointSpec {
-  ContainerId container;
-  std::string network;             ///< name or id
-  std::vector<std::string> names;  ///< what DNS answers with this endpoint's address; several endpoints may share one
-  std::optional<std::string> ipv4;
-  std::optional<std::string> ipv6;
-  std::string interface;  ///< name inside the container, "eth0"
-  bool default_route = true;
-};
-
-struct EndpointInfo {
-  std::string network;  ///< its name
-  std::string ipv4;     ///< without prefix
-  std::string ipv6;
-  std::string gateway;
-  std::string gateway6;
-  std::string mac;
-};
 
 /// A veth pair made ahead of need: its peer is in a network namespace as `eth0`, still down, `lo` is up there, and its
 /// host end stands alone. Whoever holds it hands it to `plan` or to `discard`. It also holds the namespace (by a socket
@@ -90,6 +40,7 @@ struct ReservationSpec {
   ContainerId container;
   std::vector<EndpointSpec> endpoints;  ///< in the order of their interfaces; `container` is filled in
   std::vector<PublishedPort> ports;     ///< lead to the way out; see `publish`
+  std::string publish_address;          ///< of ports without one, unless the network of the way out has its own
   std::optional<WarmLink> link;         ///< becomes the first endpoint's link; its namespace must be the one plugged
 };
 
@@ -136,10 +87,17 @@ class NetworkManager {
 
   /// Error conflict when the name is taken, or a wanted subnet overlaps.
   task<NetworkInfo> create(NetworkSpec spec);
+  /// The network `default`, made when it is not there.
+  task<NetworkInfo> ensure_default();
+  /// Removes the networks without endpoints that `unwanted` picks, `default` never; returns them.
+  task<std::vector<NetworkInfo>> prune(std::function<bool(const NetworkInfo&)> unwanted);
   /// Error conflict while endpoints are attached.
   task<> remove(std::string name_or_id);
+  /// By name, id, or twelve digits of it or more. `bridge` is `default`; also `host` and `none`. Error not_found.
   NetworkInfo inspect(const std::string& name_or_id) const;
+  /// By name; without `host` and `none`, which have no bridge.
   std::vector<NetworkInfo> list() const;
+  std::vector<NetworkInfo> predefined() const;
 
   // A start, in the caller's own transaction.
   /// Chooses everything the container needs and writes nothing; see Reservation. Makes the network `default` when it is
@@ -152,6 +110,22 @@ class NetworkManager {
   task<> plug(ContainerId container, const Fd& netns);
   /// For a container without any network: brings `lo` up.
   task<> plug_loopback(const Fd& netns);
+
+  // A change while it runs, in the caller's own transaction.
+  /// As `plan`, for an endpoint more; published ports stay. What the container has of that network already is kept.
+  task<Reservation> plan_more(EndpointSpec spec);
+  /// Inside the caller's transaction: the rows of one endpoint less. Any thread.
+  static void erase_rows(store::Transaction& transaction, const ContainerId& container, const NetworkId& network);
+  /// After that is committed: its names are silent, and its link is gone when this returns. Idempotent.
+  task<> withdraw(ContainerId container, NetworkId network);
+  /// Makes the kernel follow what is kept for a running container: links that are missing, the way out, and the ports
+  /// `wanted`, which lead there. Returns them with their host ports; none when there is no way out. Idempotent, and
+  /// what ends a change that a crash cut short.
+  task<std::vector<PublishedPort>> settle(ContainerId container, const Fd& netns, std::vector<PublishedPort> wanted,
+                                          std::string publish_address);
+  /// What is kept for a container, in the order of reservation; or for a network.
+  std::vector<EndpointInfo> endpoints_of(const ContainerId& container) const;
+  std::vector<EndpointInfo> endpoints_of(const NetworkId& network) const;
 
   // An end, in the caller's own transaction.
   /// Names are silent and host ports free when it returns. The links go in the background, with the namespace or after
@@ -177,6 +151,11 @@ class NetworkManager {
   task<std::vector<PublishedPort>> publish(ContainerId container, std::vector<PublishedPort> ports);
   /// `unplug`, `erase_rows` and `released`. Idempotent.
   task<> release(ContainerId container);
+
+  /// From here on these names, in the order of its interfaces, and no others answer with its addresses. To be written
+  /// in the caller's transaction, right after.
+  std::function<void(store::Transaction&)> rename(const ContainerId& container,
+                                                  const std::vector<std::vector<std::string>>& names);
 
   /// For /etc/resolv.conf in the container: the nameserver addresses and search line of its first network.
   std::string resolv_conf(const ContainerId& container) const;

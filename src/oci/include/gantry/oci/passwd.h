@@ -23,6 +23,9 @@ struct UserIds {
 /// in `spec` there are no supplementary groups.
 UserIds find_user(std::string_view passwd_text, std::string_view group_text, std::string_view spec);
 
+/// Of groups by name or number. Error (invalid) for a name that is not there.
+std::vector<gid_t> find_groups(std::string_view group_text, const std::vector<std::string>& names);
+
 struct Owner {
   uid_t uid = 0;
   gid_t gid = 0;

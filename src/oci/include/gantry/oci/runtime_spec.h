@@ -41,8 +41,12 @@ struct Process {
   Capabilities capabilities;
   std::vector<Rlimit> rlimits;
   bool noNewPrivileges = false;
+  std::optional<std::string> apparmorProfile;
+  std::optional<int> oomScoreAdj;
 };
-BOOST_DESCRIBE_STRUCT(Process, (), (terminal, user, args, env, cwd, capabilities, rlimits, noNewPrivileges))
+BOOST_DESCRIBE_STRUCT(Process, (),
+                      (terminal, user, args, env, cwd, capabilities, rlimits, noNewPrivileges, apparmorProfile,
+                       oomScoreAdj))
 
 struct Root {
   std::string path;
@@ -67,8 +71,9 @@ BOOST_DESCRIBE_STRUCT(IdMapping, (), (containerID, hostID, size))
 
 struct Namespace {
   std::string type;
+  std::optional<std::string> path;  ///< of one to join
 };
-BOOST_DESCRIBE_STRUCT(Namespace, (), (type))
+BOOST_DESCRIBE_STRUCT(Namespace, (), (type, path))
 
 struct Device {
   std::string type;  ///< "c" or "b"
@@ -90,29 +95,57 @@ BOOST_DESCRIBE_STRUCT(DeviceRule, (), (allow, type, major, minor, access))
 
 struct Memory {
   std::optional<std::int64_t> limit, reservation, swap;
+  std::optional<std::uint64_t> swappiness;
+  std::optional<bool> disableOOMKiller;
 };
-BOOST_DESCRIBE_STRUCT(Memory, (), (limit, reservation, swap))
+BOOST_DESCRIBE_STRUCT(Memory, (), (limit, reservation, swap, swappiness, disableOOMKiller))
 
 struct Cpu {
   std::optional<std::uint64_t> shares;
   std::optional<std::int64_t> quota;
   std::optional<std::uint64_t> period;
   std::optional<std::string> cpus;
+  std::optional<std::string> mems;
 };
-BOOST_DESCRIBE_STRUCT(Cpu, (), (shares, quota, period, cpus))
+BOOST_DESCRIBE_STRUCT(Cpu, (), (shares, quota, period, cpus, mems))
 
 struct Pids {
   std::int64_t limit = 0;
 };
 BOOST_DESCRIBE_STRUCT(Pids, (), (limit))
 
+struct WeightDevice {
+  std::int64_t major = 0;
+  std::int64_t minor = 0;
+  std::uint16_t weight = 0;
+};
+BOOST_DESCRIBE_STRUCT(WeightDevice, (), (major, minor, weight))
+
+struct ThrottleDevice {
+  std::int64_t major = 0;
+  std::int64_t minor = 0;
+  std::uint64_t rate = 0;
+};
+BOOST_DESCRIBE_STRUCT(ThrottleDevice, (), (major, minor, rate))
+
+struct BlockIo {
+  std::optional<std::uint16_t> weight;
+  std::vector<WeightDevice> weightDevice;
+  std::vector<ThrottleDevice> throttleReadBpsDevice, throttleWriteBpsDevice;
+  std::vector<ThrottleDevice> throttleReadIOPSDevice, throttleWriteIOPSDevice;
+};
+BOOST_DESCRIBE_STRUCT(BlockIo, (),
+                      (weight, weightDevice, throttleReadBpsDevice, throttleWriteBpsDevice, throttleReadIOPSDevice,
+                       throttleWriteIOPSDevice))
+
 struct Resources {
   std::vector<DeviceRule> devices;
   std::optional<Memory> memory;
   std::optional<Cpu> cpu;
   std::optional<Pids> pids;
+  std::optional<BlockIo> blockIO;
 };
-BOOST_DESCRIBE_STRUCT(Resources, (), (devices, memory, cpu, pids))
+BOOST_DESCRIBE_STRUCT(Resources, (), (devices, memory, cpu, pids, blockIO))
 
 struct SeccompArg {
   std::uint32_t index = 0;
@@ -155,14 +188,31 @@ BOOST_DESCRIBE_STRUCT(Linux, (),
                       (namespaces, uidMappings, gidMappings, devices, cgroupsPath, resources, rootfsPropagation,
                        seccomp, sysctl, maskedPaths, readonlyPaths))
 
+struct Hook {
+  std::string path;
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::optional<int> timeout;
+};
+BOOST_DESCRIBE_STRUCT(Hook, (), (path, args, env, timeout))
+
+struct Hooks {
+  std::vector<Hook> prestart, createRuntime, createContainer, startContainer, poststart, poststop;
+};
+BOOST_DESCRIBE_STRUCT(Hooks, (), (prestart, createRuntime, createContainer, startContainer, poststart, poststop))
+
 struct Spec {
   std::string ociVersion = "1.0.2";
   Process process;
   Root root;
   std::string hostname;
+  std::optional<std::string> domainname;
   std::vector<Mount> mounts;
   Linux linux_;
+  std::map<std::string, std::string> annotations;
+  std::optional<Hooks> hooks;
+  std::size_t system_mounts = 0;  ///< not of the specification: so many of `mounts`, the first, are the system's own
 };
-BOOST_DESCRIBE_STRUCT(Spec, (), (ociVersion, process, root, hostname, mounts, linux_))
+BOOST_DESCRIBE_STRUCT(Spec, (), (ociVersion, process, root, hostname, domainname, mounts, linux_, annotations, hooks))
 
 }  // namespace gantry::oci::runtime

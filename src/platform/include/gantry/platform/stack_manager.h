@@ -23,12 +23,14 @@ store::Schema schema();
 struct UpOptions {
   std::vector<std::string> services;  ///< empty: all (and what they depend on)
   bool force_recreate = false;
+  bool renew_anon_volumes = false;  ///< a container that is recreated begins with new ones, not with its predecessor's
   bool no_start = false;
   bool remove_orphans = true;
   bool wait = false;  ///< until every service is running or healthy
   Duration timeout = std::chrono::minutes(5);
 };
-BOOST_DESCRIBE_STRUCT(UpOptions, (), (services, force_recreate, no_start, remove_orphans, wait, timeout))
+BOOST_DESCRIBE_STRUCT(UpOptions, (),
+                      (services, force_recreate, renew_anon_volumes, no_start, remove_orphans, wait, timeout))
 
 struct DownOptions {
   bool volumes = false;  ///< named volumes of the stack too

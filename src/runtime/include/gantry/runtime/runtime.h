@@ -15,6 +15,7 @@
 #include "gantry/base/process.h"
 #include "gantry/base/stream.h"
 #include "gantry/base/time.h"
+#include "gantry/base/usage.h"
 #include "gantry/runtime/standby.h"
 
 /// The runtime module owns the running side of a container: shim, mounts, OCI bundle, OCI runtime, cgroup, standard
@@ -33,6 +34,66 @@ struct IdRange {
   std::uint32_t size = 65536;
 };
 
+/// Whose namespace of one kind a container's processes are in.
+struct NamespaceChoice {
+  enum class Whose { own, host, joined };
+  Whose whose = Whose::own;
+  pid_t pid = 0;  ///< joined: a process that is in it
+};
+
+struct NamespaceChoices {
+  NamespaceChoice user;  ///< own: of `Plan::user_namespace`; joined: the same range. The host's by leaving that unset
+  NamespaceChoice network, pid, ipc, uts, cgroup;
+};
+
+/// A device file; `uid` and `gid` as the container sees them.
+struct DeviceNode {
+  char type = 'c';  ///< c or b
+  std::uint32_t major = 0;
+  std::uint32_t minor = 0;
+  std::uint32_t mode = 0600;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+/// What may be done with devices of a type (a: with all) and numbers (unset: with each): r, w, m.
+struct DeviceAccess {
+  char type = 'a';
+  std::optional<std::int64_t> major, minor;
+  std::string access;
+};
+
+/// A device of the host, or all that are below a directory.
+struct PlannedDevice {
+  std::string source;
+  std::string target;  ///< absolute
+  std::string access;  ///< r, w, m
+};
+
+/// A program of the host that crun runs at a stage of a container's life, by the names of the OCI specification.
+struct PlannedHook {
+  std::string stage;  ///< "createRuntime", "createContainer", ...
+  std::string path;
+  std::vector<std::string> args;
+  std::vector<std::string> environment;
+  std::optional<int> timeout;  ///< seconds
+};
+
+/// Limits or weights of one block device of the host.
+struct PlannedDeviceLimit {
+  std::string path;
+  std::uint64_t value = 0;
+};
+
+struct PlannedBlockIo {
+  std::optional<std::uint16_t> weight;
+  std::vector<PlannedDeviceLimit> weights, read_bps, write_bps, read_iops, write_iops;
+};
+
+/// Which of the mounts made later the other side sees, as mount_namespaces(7) says it.
+enum class MountPropagation { rprivate, private_, rshared, shared, rslave, slave };
+BOOST_DESCRIBE_ENUM(MountPropagation, rprivate, private_, rshared, shared, rslave, slave)
+
 /// One mount of the container's plan, in order. Paths on the host are resolved by the shim without following links
 /// in the last component; targets are resolved inside the root.
 struct PlannedMount {
@@ -42,14 +103,29 @@ struct PlannedMount {
   std::string target;
   bool read_only = false;
   bool id_mapped = true;  ///< bind: ownership on disk appears natural inside (needs a private user namespace)
+  pid_t seen_by = 0;      ///< bind: the source is looked up in the files of this process; 0: in the host's
+  std::string beneath;    ///< bind: what is mounted lies here below the source, and is not looked for elsewhere
+  bool recursive = true;  ///< bind: with the mounts below the source
+  bool read_only_recursive = true;                            ///< bind: these are read-only, too, when it is
+  MountPropagation propagation = MountPropagation::rprivate;  ///< bind; shared ones need the host's user namespace
+  std::optional<DeviceNode> node;  ///< bind: of this device, made for the container alone; there is no source
   std::optional<std::uint64_t> size;
   std::optional<std::uint32_t> mode;
+  std::vector<std::string> options;  ///< tmpfs: further ones, "exec", "uid=7"
 };
 
 /// Who makes the container's process: the launcher inside the shim, or `crun`. What the native one does not support it
 /// hands to `crun` by itself; `Created` says who did it and why.
 enum class Launcher { native, crun };
 BOOST_DESCRIBE_ENUM(Launcher, native, crun)
+
+/// A control group between the instance's and those of several containers: limits for all of them together.
+struct SharedGroup {
+  std::string name;
+  std::optional<std::uint64_t> memory;      ///< bytes
+  std::optional<std::uint64_t> cpu_shares;  ///< beside all other containers
+  std::optional<std::uint16_t> io_weight;   ///< 10 to 1000, where the machine has weights
+};
 
 struct Plan {
   ContainerId id;
@@ -75,12 +151,23 @@ struct Plan {
   bool init = false;
 
   std::optional<IdRange> user_namespace;  ///< unset: the host's
+  NamespaceChoices namespaces;
+  bool own_shm = true;  ///< a /dev/shm of its own
   bool default_seccomp = true;
   bool no_new_privileges = true;
   bool privileged = false;
   bool mask_paths = true;
   std::vector<std::string> capabilities;  ///< final set, "CAP_..." (see default_capabilities)
   std::map<std::string, std::string> sysctls;
+  std::vector<PlannedDevice> devices;
+  std::vector<DeviceAccess> device_rules;  ///< beside those of `devices` and of every container
+  std::string seccomp_profile;             ///< a text in Docker's format; empty: `default_seccomp` decides
+  std::string apparmor;                    ///< a profile of the kernel's, or empty
+  std::optional<std::vector<std::string>> masked_paths;    ///< instead of the default ones
+  std::optional<std::vector<std::string>> readonly_paths;  ///< the same
+  std::string domain_name;
+  std::map<std::string, std::string> annotations;
+  std::vector<PlannedHook> hooks;  ///< with any of them the container is crun's
 
   struct Limit {
     std::string name;  ///< "RLIMIT_NOFILE"
@@ -88,20 +175,31 @@ struct Plan {
     std::uint64_t hard = 0;
   };
   std::vector<Limit> rlimits;
+  std::optional<SharedGroup> shared_group;
   std::optional<std::uint64_t> memory, memory_swap, memory_reservation, cpu_shares, shm_size;
   std::optional<double> cpus;
   std::optional<std::string> cpuset;
   std::optional<std::int64_t> pids;
+  std::optional<std::int64_t> cpu_quota;  ///< microseconds of each period, instead of `cpus`
+  std::optional<std::uint64_t> cpu_period;
+  std::optional<std::string> cpuset_mems;
+  std::optional<std::uint32_t> memory_swappiness;
+  std::optional<bool> oom_kill_disable;
+  std::optional<int> oom_score_adj;
+  std::optional<PlannedBlockIo> block_io;
 
   std::filesystem::path state_dir;  ///< under the data directory: exit.json and the log live here
   std::uint64_t log_max_size = 10u << 20;
-  int log_max_files = 3;
+  int log_max_files = 3;  ///< 0: no log is kept
 };
 
 /// Docker's well-known default capability set, "CAP_..." names.
 const std::vector<std::string>& default_capabilities();
 /// All capabilities this kernel has, "CAP_..." names.
 std::vector<std::string> all_capabilities();
+/// Error invalid for a text that is no system call profile in Docker's format, unsupported for one that asks for more
+/// than can be done here.
+void require_seccomp_profile(const std::string& text);
 
 struct Created {
   pid_t pid = 0;  ///< the container's init, on the host
@@ -154,10 +252,6 @@ struct Adopted {
   std::optional<ExitRecord> exit;
 };
 
-struct Usage {
-  std::uint64_t memory = 0, memory_limit = 0, cpu_nanos = 0, pids = 0;
-};
-
 struct Config {
   std::filesystem::path shim;     ///< gantry-shim's path
   std::filesystem::path crun;     ///< the OCI runtime's path
@@ -195,6 +289,10 @@ class Runtime {
   task<ExitRecord> wait(ContainerId id);
   /// To the container's init only.
   task<> signal(ContainerId id, int number);
+  /// Stops every process of the container where it is, by the kernel's freezer; `thaw` lets them go on. Both
+  /// idempotent; `kill_all` and `remove` need no thaw before. Error unsupported: the host has no freezer.
+  task<> freeze(ContainerId id);
+  task<> thaw(ContainerId id);
   /// SIGKILL to every process of the container's cgroup, until it is empty.
   task<> kill_all(ContainerId id);
   /// Releases shim, cgroup, sockets, bundle; kills what still runs. Idempotent; works without the shim.
@@ -203,7 +301,13 @@ class Runtime {
   task<std::unique_ptr<StdioSession>> attach(ContainerId id);
   task<> resize(ContainerId id, std::uint16_t rows, std::uint16_t columns);
   task<std::unique_ptr<ExecProcess>> exec(ContainerId id, ExecPlan plan);
-  task<Usage> usage(ContainerId id);
+  /// `networks`: with the counters of its network namespace.
+  task<Usage> usage(ContainerId id, bool networks);
+  /// All of the container's, by its control group.
+  task<std::vector<ProcessInfo>> processes(ContainerId id);
+  /// The plan's limits for what runs; the rest of the plan is not looked at. Error invalid: the kernel refuses one;
+  /// those before it hold.
+  task<> update(ContainerId id, Plan plan);
 
   /// Ids that have a shim, bundle or cgroup left in this instance; what the engine does not know it removes.
   std::vector<ContainerId> leftovers() const;

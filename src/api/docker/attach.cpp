@@ -1,0 +1,64 @@
+#include "attach.h"
+
+#include "gantry/base/log.h"
+
+namespace gantry::api::docker {
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+
+task<> copy_output(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program,
+                   AttachOptions options) {
+  while (auto chunk = co_await program->read()) {
+    bool wanted = chunk->stream == StdStream::err ? options.err : options.out;
+    if (chunk->data.empty() || !wanted) continue;
+    auto data = options.framed ? http::frame(chunk->stream, chunk->data) : std::move(chunk->data);
+    co_await client->write(std::move(data));
+  }
+  if (options.before_end) co_await options.before_end();
+  client->shutdown_write();
+}
+
+/// True when the detach keys were typed.
+task<bool> feed_input(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program,
+                      AttachOptions options, DetachKeys* keys) {
+  std::string buffer(32u << 10, '\0');
+  while (auto count = co_await client->read_some(buffer)) {
+    if (!options.in) continue;
+    auto typed = buffer.substr(0, count);
+    if (options.tty) {
+      auto rest = keys->pass(typed);
+      if (!rest) co_return true;
+      typed = std::move(*rest);
+    }
+    if (!typed.empty()) co_await program->write(std::move(typed));
+  }
+  if (options.in && options.close_input && !options.tty) co_await program->close_input();
+  co_return false;
+}
+
+/// Ends only with the detach keys: a program that no longer reads is none of the output's business.
+task<> copy_input(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program,
+                  AttachOptions options, DetachKeys* keys) {
+  gantry::detail::Outcome<bool> outcome;
+  co_await gantry::detail::settle<bool>(feed_input(client, program, options, keys), &outcome);
+  if (outcome.value && *outcome.value) co_return;
+  if (outcome.failure && !is_cancellation(outcome.failure))
+    log::debug("standard input of a program: {}", to_error(outcome.failure).message());
+  auto executor = co_await asio::this_coro::executor;
+  Event never(executor);
+  co_await never.wait();
+}
+
+}  // namespace
+
+task<bool> connect(std::shared_ptr<http::ByteStream> client, std::shared_ptr<StdioSession> program,
+                   AttachOptions options, DetachKeys keys) {
+  gantry::detail::Outcome<void> outcome;
+  auto output = gantry::detail::settle<void>(copy_output(client, program, options), &outcome);
+  auto first = co_await (std::move(output) || copy_input(client, program, options, &keys));
+  if (outcome.failure) std::rethrow_exception(outcome.failure);
+  co_return first.index() == 1;
+}
+
+}  // namespace gantry::api::docker

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gantry::api::docker {
+
+/// Watches what a client types for its detach keys. Bytes that may begin the sequence are held back until it is clear
+/// that they do not.
+class DetachKeys {
+ public:
+  /// "ctrl-p,ctrl-q" (the default for ""), "a", "ctrl-[,b": Error (invalid) for anything else.
+  explicit DetachKeys(const std::string& keys);
+  /// What of `typed` (and of what was held back) goes on to the program; nullopt once the sequence is complete.
+  std::optional<std::string> pass(std::string_view typed);
+
+ private:
+  std::string sequence_;
+  std::string held_;
+};
+
+}  // namespace gantry::api::docker

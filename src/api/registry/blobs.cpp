@@ -1,0 +1,119 @@
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "../body_source.h"
+#include "ranges.h"
+#include "replies.h"
+
+namespace gantry::api::registry_front {
+namespace {
+
+constexpr std::size_t kPiece = 512u << 10;
+constexpr char kBytes[] = "application/octet-stream";
+
+std::string read_piece(int fd, std::uint64_t at, std::uint64_t size) {
+  std::string out(size, '\0');
+  std::size_t got = 0;
+  while (got < out.size()) {
+    ssize_t n = ::pread(fd, out.data() + got, out.size() - got, static_cast<off_t>(at + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("read a blob");
+    if (n == 0) throw Error(ErrorKind::internal, "a blob is shorter than it was", "see 'gantry image verify'");
+    got += static_cast<std::size_t>(n);
+  }
+  return out;
+}
+
+task<> send_file(Context& context, http::Exchange& exchange, std::shared_ptr<Fd> file, ByteRange range) {
+  for (std::uint64_t sent = 0; sent < range.size;) {
+    auto size = std::min<std::uint64_t>(kPiece, range.size - sent);
+    auto read = [file, at = range.first + sent, size] { return read_piece(file->get(), at, size); };
+    auto piece = co_await context.pool.run(std::move(read));
+    co_await exchange.write(std::move(piece));
+    sent += size;
+    context.metrics.sent += size;
+  }
+}
+
+/// Lets a part of what is produced through.
+class Window {
+ public:
+  Window(ByteRange range, ByteSink sink) : skip_(range.first), left_(range.size), sink_(std::move(sink)) {}
+  void take(std::string_view piece) {
+    auto skipped = std::min<std::uint64_t>(skip_, piece.size());
+    skip_ -= skipped;
+    piece.remove_prefix(skipped);
+    piece = piece.substr(0, left_);
+    left_ -= piece.size();
+    if (!piece.empty()) sink_(piece);
+  }
+
+ private:
+  std::uint64_t skip_, left_;
+  ByteSink sink_;
+};
+
+task<> send_made(Context& context, http::Exchange& exchange, distribution::Blob::Produce produce, ByteRange range) {
+  auto write = [produce = std::move(produce), range](const ByteSink& sink) {
+    Window window(range, sink);
+    produce([&](std::string_view piece) { window.take(piece); });
+  };
+  co_await stream_out(exchange, context.pool, kBytes, std::move(write));
+  context.metrics.sent += range.size;
+}
+
+task<> get_blob(Context& context, Call call) {
+  auto open = [&context, name = call.parameter("name"), digest = call.parameter("digest")] {
+    return context.distribution.open_blob(name, digest);
+  };
+  auto blob = co_await context.pool.run(std::move(open));
+  auto& exchange = call.exchange;
+  auto asked = parse_range(exchange.request().headers.find("Range"), blob.size());
+  auto range = asked.value_or(ByteRange{0, blob.size()});
+  exchange.set_header("Docker-Content-Digest", call.parameter("digest"));
+  exchange.set_header("ETag", "\"" + call.parameter("digest") + "\"");
+  exchange.set_header("Accept-Ranges", "bytes");
+  if (asked)
+    exchange.set_header("Content-Range", "bytes " + std::to_string(range.first) + "-" +
+                                             std::to_string(range.first + range.size - 1) + "/" +
+                                             std::to_string(blob.size()));
+  co_await exchange.start_body(asked ? 206 : 200, kBytes, range.size);
+  if (range.size == 0) co_return;
+  if (blob.file())
+    co_await send_file(context, exchange, blob.file(), range);
+  else
+    co_await send_made(context, exchange, blob.produce(), range);
+}
+
+task<> head_blob(Context& context, Call call) {
+  auto look = [&context, name = call.parameter("name"), digest = call.parameter("digest")] {
+    return context.distribution.blob_size(name, digest);
+  };
+  auto size = co_await context.pool.run(std::move(look));
+  if (!size)
+    throw distribution::RegistryError(distribution::Code::BLOB_UNKNOWN, ErrorKind::not_found,
+                                      "the repository has no such blob");
+  call.exchange.set_header("Docker-Content-Digest", call.parameter("digest"));
+  call.exchange.set_header("Accept-Ranges", "bytes");
+  co_await call.exchange.start_body(200, kBytes, *size);
+}
+
+task<> delete_blob(Context& context, Call call) {
+  auto work = [&context, name = call.parameter("name"), digest = call.parameter("digest")] {
+    context.distribution.delete_blob(name, digest);
+  };
+  co_await context.pool.run(std::move(work));
+  co_await call.exchange.respond(202, "", "");
+}
+
+}  // namespace
+
+std::vector<Route> blob_routes(Context& context) {
+  const std::string path = "/v2/{name...}/blobs/{digest}";
+  return {{"GET", path, "distribution.pull", Effect::reads, {}, with(context, get_blob)},
+          {"HEAD", path, "distribution.pull", Effect::reads, {}, with(context, head_blob)},
+          {"DELETE", path, "distribution.delete", Effect::changes, {}, with(context, delete_blob)}};
+}
+
+}  // namespace gantry::api::registry_front

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "gantry/disk/usage.h"
+
+namespace gantry::disk {
+
+FileSystem file_system_of(const std::filesystem::path& path);
+
+/// A file of a log that is not written any more: `log.1`, `log.2`, ...
+struct RotatedLog {
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;
+  std::int64_t changed = 0;  ///< seconds since 1970
+};
+struct Logs {
+  std::uint64_t bytes = 0;  ///< all of it
+  std::vector<RotatedLog> rotated;
+};
+/// Of the container whose present log file this is. What is not there takes nothing.
+Logs logs_at(const std::string& log_path);
+
+/// From the image store's rows; nothing is walked.
+void measure_images(image::ImageStore& images, Usage& out);
+
+}  // namespace gantry::disk

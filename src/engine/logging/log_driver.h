@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "gantry/engine/types.h"
+
+/// Log drivers and their options, by Docker's names. Pure.
+namespace gantry::engine {
+
+enum class LogDriver { file, none, syslog, gelf, fluentd };
+
+/// Where a driver sends to.
+struct LogAddress {
+  enum class Kind { udp, tcp, stream, datagram };  ///< the last two: unix sockets
+  Kind kind = Kind::udp;
+  std::string host;  ///< or a unix socket's path
+  std::string port;
+};
+
+enum class SyslogFormat { unix_, rfc3164, rfc5424, rfc5424micro };
+
+/// Options of the drivers that send, understood.
+struct LogTarget {
+  LogDriver driver = LogDriver::file;
+  LogAddress address;
+  std::string tag;  ///< a template: "{{.Name}}"
+  int facility = 3;
+  SyslogFormat format = SyslogFormat::unix_;
+  bool compressed = false;  ///< gelf over udp
+  bool sub_second = false;  ///< fluentd
+};
+
+/// Error invalid or unsupported: names the option and says what there is.
+LogTarget log_target(const LogOptions& options);
+/// Docker's words when nothing is kept: Error unsupported.
+void require_readable(const LogOptions& options);
+bool keeps_logs(const LogOptions& options);
+bool sends_logs(const LogOptions& options);
+
+/// What a template can name.
+struct LogOrigin {
+  std::string id, name, image, image_id, command, host;
+  Timestamp created{};
+  std::map<std::string, std::string> extra;  ///< labels and variables that were asked for
+  std::string tag;                           ///< the template filled in
+};
+/// Error invalid: the template names something that is not there.
+std::string fill_tag(const std::string& text, const LogOrigin& origin);
+/// The labels and variables that the log options name.
+std::map<std::string, std::string> log_details(const ContainerInfo& info, const std::vector<std::string>& environment);
+LogOrigin log_origin(const ContainerInfo& info, const std::vector<std::string>& environment, const std::string& host);
+
+}  // namespace gantry::engine

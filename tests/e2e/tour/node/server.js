@@ -1,0 +1,1 @@
+console.log("node", require("./package.json").version);

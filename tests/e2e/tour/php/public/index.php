@@ -1,0 +1,2 @@
+<?php
+echo "php ", ini_get("memory_limit"), "\n";
