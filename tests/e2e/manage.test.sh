@@ -80,10 +80,12 @@ expect "none keeps nothing" "$(gantry run -d --name quiet --log-driver none busy
 contains "and says so" "$(cat "$W/out")" "does not support reading"
 gantry rm -f quiet >/dev/null
 expect "an unknown driver" "$(status gantry run --rm --log-driver splunk busybox true)" 125
-timeout 30 busybox nc -l -p 15140 127.0.0.1 >"$W/received" 2>/dev/null &
+mkdir "$W/received"
+timeout 60 python3 "$GANTRY_SOURCE/tests/e2e/python/receivers.py" "$W/received" >"$W/addresses" &
 receiver=$!
-gantry run -d --name talker --log-driver syslog --log-opt syslog-address=tcp://127.0.0.1:15140 --log-opt tag={{.Name}} busybox sh -c 'echo to the log; sleep 1000' >/dev/null
-eventually 10 grep -q 'talker.*to the log' "$W/received"
+eventually 10 grep -q ready "$W/addresses"
+gantry run -d --name talker --log-driver syslog --log-opt "syslog-address=tcp://127.0.0.1:$(sed -n 's/^syslog-tcp //p' "$W/addresses")" --log-opt tag={{.Name}} busybox sh -c 'echo to the log; sleep 1000' >/dev/null
+eventually 10 grep -q 'talker.*to the log' "$W/received/syslog-tcp"
 contains "and is readable here" "$(gantry logs talker)" "to the log"
 gantry rm -f talker >/dev/null
 kill $receiver 2>/dev/null || true
