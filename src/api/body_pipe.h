@@ -3,12 +3,13 @@
 #include "gantry/base/async.h"
 #include "gantry/base/fd.h"
 #include "gantry/base/http_server.h"
+#include "gantry/base/transfer.h"
 
 /// Request bodies for code that reads a descriptor and blocks.
 namespace gantry::api {
 
-/// One end is read by a blocking reader on the pool, the other is fed here. Unless `finish` was called, the reader
-/// does not see an end of file but ECONNRESET: a body that was cut off can never be taken for a short one.
+/// One end is read by a blocking reader on its own thread, the other is fed here. Unless `finish` was called, the
+/// reader does not see an end of file but ECONNRESET: a body that was cut off can never be taken for a short one.
 class BodyPipe {
  public:
   explicit BodyPipe(asio::any_io_executor executor);
@@ -32,11 +33,12 @@ namespace detail {
 task<> feed_body(http::Exchange* exchange, std::shared_ptr<BodyPipe> pipe, std::exception_ptr* failure);
 }  // namespace detail
 
-/// Runs `function(int fd)` on the pool with the request's body behind `fd`, and gives its result.
+/// Runs `function(int fd)` on a thread of its own with the request's body behind `fd`, and gives its result.
 template <class F>
-task<std::invoke_result_t<F, int>> with_body(http::Exchange& exchange, WorkerPool& pool, F function) {
+task<std::invoke_result_t<F, int>> with_body(http::Exchange& exchange, TransferLimit& transfers, F function) {
   using namespace asio::experimental::awaitable_operators;
   using R = std::invoke_result_t<F, int>;
+  Transfer transfer(transfers);
   auto pipe = std::make_shared<BodyPipe>(co_await asio::this_coro::executor);
   auto read = [pipe, function = std::move(function)]() mutable {
     struct Closer {
@@ -47,7 +49,7 @@ task<std::invoke_result_t<F, int>> with_body(http::Exchange& exchange, WorkerPoo
   };
   gantry::detail::Outcome<R> outcome;
   std::exception_ptr cut_off;
-  co_await (gantry::detail::settle<R>(pool.run(std::move(read)), &outcome) &&
+  co_await (gantry::detail::settle<R>(transfer.run(std::move(read)), &outcome) &&
             detail::feed_body(&exchange, pipe, &cut_off));
   if (cut_off) std::rethrow_exception(cut_off);
   if (outcome.failure) std::rethrow_exception(outcome.failure);

@@ -70,9 +70,10 @@ task<> forward_and_close(http::Exchange* exchange, std::shared_ptr<Socket> from,
 
 }  // namespace
 
-task<> stream_out(http::Exchange& exchange, WorkerPool& pool, std::string content_type,
+task<> stream_out(http::Exchange& exchange, TransferLimit& transfers, std::string content_type,
                   std::function<void(const ByteSink&)> produce) {
   using namespace asio::experimental::awaitable_operators;
+  Transfer transfer(transfers);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw_errno("make a socket pair");
   auto writer = std::make_shared<Fd>(ends[1]);
@@ -89,7 +90,7 @@ task<> stream_out(http::Exchange& exchange, WorkerPool& pool, std::string conten
   };
   gantry::detail::Outcome<void> outcome;
   std::exception_ptr cut_off;
-  co_await (gantry::detail::settle<void>(pool.run(std::move(work)), &outcome) &&
+  co_await (gantry::detail::settle<void>(transfer.run(std::move(work)), &outcome) &&
             forward_and_close(&exchange, reader, content_type, &cut_off));
   if (outcome.failure && to_error(outcome.failure).kind() != ErrorKind::cancelled)
     std::rethrow_exception(outcome.failure);

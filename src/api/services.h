@@ -13,6 +13,7 @@ struct Services {
 
   engine::Engine& engine() { return parts.engine; }
   WorkerPool& pool() { return parts.engine.pool(); }
+  TransferLimit& transfers() { return parts.engine.transfers(); }
 };
 
 using Function = task<> (*)(Services&, Call);

@@ -146,23 +146,23 @@ task<> Engine::Impl::archive_get(ContainerId id, std::string path, ArchiveHead h
 
 task<> Engine::Impl::archive_put(ContainerId id, std::string path, std::shared_ptr<Fd> tar, ArchivePut options) {
   auto container = find(id);
+  Transfer transfer(parts.transfers);
   auto root = co_await open_files(container);
   image::PutOptions put;
   put.keep_kinds = options.no_overwrite_dir_non_dir;
   put.ids = root.ids;
-  if (options.copy_uid_gid) {
+  // As Docker does it: without a user of its own the container keeps the owners that the archive names.
+  if (options.copy_uid_gid && !container->record.internals.resolved.user.empty()) {
     auto user = co_await user_of(container, container->record.internals.resolved.user);
     put.owner = image::PutOptions::Owner{user.uid, user.gid};
   }
-  // It waits for whoever sends the archive: a thread of its own, so that slow ones hold up nobody.
-  auto own = std::make_shared<WorkerPool>(1);
   auto unpack = [tar, tree = std::make_shared<Fd>(root.root.duplicate()), path, put] {
     image::put_archive(tar->get(), tree->get(), path, put);
     tree->reset();
   };
   std::exception_ptr failure;
   try {
-    co_await own->run(std::move(unpack));
+    co_await transfer.run(std::move(unpack));
   } catch (...) {
     failure = std::current_exception();
   }

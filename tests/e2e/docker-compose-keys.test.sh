@@ -55,7 +55,7 @@ if begin attach-points; then
 fi
 
 if begin sealed; then
-    expect "sealed: modes" "$(in_service app stat -c %a /etc/words /run/secrets/word | xargs)" "440 400"
+    expect "sealed: owners and modes" "$(in_service app stat -c %u:%g:%a /etc/words /run/secrets/word | xargs)" "1000:1001:440 1000:1001:400"
     expect "sealed: contents" "$(in_service app cat /etc/words /etc/surroundings /run/secrets/word | xargs)" "some words all aroundsesame"
     end
 fi

@@ -245,7 +245,7 @@ task<> build(Services& services, Call call) {
     if (fetched.dockerfile) options.dockerfile_text = fetched.dockerfile;
   } else {
     auto unpack = [&builder](int fd) { return builder.unpack_context(fd); };
-    unpacked = co_await with_body(call.exchange, services.pool(), unpack);
+    unpacked = co_await with_body(call.exchange, services.transfers(), unpack);
     path = unpacked;
   }
   BuildContext context(services, std::move(unpacked));

@@ -47,7 +47,7 @@ task<> save_images(Services& services, Call call, std::vector<std::string> names
   }
   auto& images = services.engine().images();
   auto write = [&images, names](const ByteSink& sink) { images.save(names, sink); };
-  co_await stream_out(call.exchange, services.pool(), "application/x-tar", write);
+  co_await stream_out(call.exchange, services.transfers(), "application/x-tar", write);
 }
 
 task<> get_one(Services& services, Call call) {
@@ -78,7 +78,7 @@ task<> load_work(Services& services, http::Exchange* exchange, bool quiet, Tell 
   auto& images = services.engine().images();
   auto sink = quiet ? image::ProgressSink() : loading(tell);
   auto unpack = [&images, sink](int fd) { return images.load(fd, sink); };
-  auto loaded = co_await with_body(*exchange, services.pool(), unpack);
+  auto loaded = co_await with_body(*exchange, services.transfers(), unpack);
   for (const auto& one : loaded) {
     for (const auto& lost : one.replaced) {
       auto space = lost.find(' ');
@@ -157,7 +157,7 @@ task<> import_work(Services& services, http::Exchange* exchange, Import import, 
   auto unpack = [&images, import](int fd) {
     return images.import(fd, import.reference, import.config, [](const image::Progress&) {});
   };
-  auto info = co_await with_body(*exchange, services.pool(), unpack);
+  auto info = co_await with_body(*exchange, services.transfers(), unpack);
   tell_imported(services, import, info, tell);
 }
 

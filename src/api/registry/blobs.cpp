@@ -59,7 +59,7 @@ task<> send_made(Context& context, http::Exchange& exchange, distribution::Blob:
     Window window(range, sink);
     produce([&](std::string_view piece) { window.take(piece); });
   };
-  co_await stream_out(exchange, context.pool, kBytes, std::move(write));
+  co_await stream_out(exchange, context.transfers, kBytes, std::move(write));
   context.metrics.sent += range.size;
 }
 

@@ -56,7 +56,7 @@ std::string body_of(const Refusal& refusal) {
 }  // namespace
 
 Front::Front(Services& services, AuditLog& audit)
-    : context_{services.parts.distribution, services.pool(), {}},
+    : context_{services.parts.distribution, services.pool(), services.transfers(), {}},
       users_(services.parts.registry_htpasswd, services.pool()),
       authenticator_(users_),
       gate_(Router(routes(context_)), authenticator_, authorizer_, audit, {.refuses_unknown_queries = false}) {}

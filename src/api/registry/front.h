@@ -11,6 +11,7 @@ namespace gantry::api::registry_front {
 struct Context {
   distribution::Distribution& distribution;
   WorkerPool& pool;
+  TransferLimit& transfers;
   Metrics metrics;
 };
 

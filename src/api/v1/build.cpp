@@ -63,7 +63,7 @@ task<> build(Services& services, Sessions sessions, Call call) {
     if (fetched.source) options.source = fetched.source;
   } else {
     auto unpack = [&builder](int fd) { return builder.unpack_context(fd); };
-    unpacked = co_await with_body(call.exchange, services.pool(), unpack);
+    unpacked = co_await with_body(call.exchange, services.transfers(), unpack);
     path = unpacked;
   }
   BuildContext context(services, std::move(unpacked));

@@ -95,7 +95,7 @@ task<> files(Services& services, Call call) {
     image::TreeArchive archive(std::move(root), "/", {});
     for (auto piece = archive.next(); !piece.empty(); piece = archive.next()) sink(piece);
   };
-  co_await stream_out(call.exchange, services.pool(), "application/x-tar", write);
+  co_await stream_out(call.exchange, services.transfers(), "application/x-tar", write);
 }
 
 task<> remove(Services& services, Call call) {
@@ -122,7 +122,7 @@ task<> import(Services& services, Call call) {
   auto unpack = [&images, reference](int fd) {
     return images.import(fd, reference, oci::ImageConfig(), [](const image::Progress&) {});
   };
-  auto info = co_await with_body(call.exchange, services.pool(), unpack);
+  auto info = co_await with_body(call.exchange, services.transfers(), unpack);
   publish(services, "image", "import", info.id, reference);
   co_await answer(call.exchange, 201, std::move(info));
 }
@@ -171,7 +171,7 @@ task<> save(Services& services, Call call) {
   auto references = call.query().all("reference");
   if (references.empty()) required(call.query(), "reference");
   auto write = [&images, references](const ByteSink& sink) { images.save(references, sink); };
-  co_await stream_out(call.exchange, services.pool(), "application/x-tar", write);
+  co_await stream_out(call.exchange, services.transfers(), "application/x-tar", write);
 }
 
 struct LoadedImage {
@@ -184,7 +184,7 @@ BOOST_DESCRIBE_STRUCT(LoadedImage, (), (id, names, replaced))
 task<> load(Services& services, Call call) {
   auto& images = services.engine().images();
   auto unpack = [&images](int fd) { return images.load(fd, {}); };
-  auto loaded = co_await with_body(call.exchange, services.pool(), unpack);
+  auto loaded = co_await with_body(call.exchange, services.transfers(), unpack);
   std::vector<LoadedImage> out;
   for (auto& one : loaded) {
     publish(services, "image", "load", one.image.id, one.names.empty() ? one.image.id : one.names.front());

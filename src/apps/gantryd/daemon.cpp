@@ -39,6 +39,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kWorkers = 8;
+// Threads of images and archives on their way from and to clients.
+constexpr std::size_t kTransfers = 256;
 
 std::vector<store::Schema> schemas() {
   return {image::schema(),  volume::schema(),   network::schema(),     build::schema(),
@@ -84,6 +86,7 @@ struct Daemon {
         run_lock(claim(options.run_dir, 0755)),
         instance(instance_name(options.data_dir)),
         pool(kWorkers),
+        transfers(kTransfers),
         database(options.data_dir / "gantry.db", schemas()),
         content(options.data_dir / "content"),
         images(database, content, options.data_dir / "layers"),
@@ -96,7 +99,7 @@ struct Daemon {
                  .run_dir = options.run_dir,
                  .instance = instance,
                  .native_obstacle = runtime::find_native_obstacle()}),
-        engine({executor, pool, database, images, networks, volumes, runtime, {}, publish_address(options)},
+        engine({executor, pool, transfers, database, images, networks, volumes, runtime, {}, publish_address(options)},
                options.data_dir, options.run_dir),
         build_executor(engine),
         registry(executor, images, {.mirrors = options.registry_mirrors}),
@@ -139,6 +142,7 @@ struct Daemon {
   Fd run_lock;
   std::string instance;
   WorkerPool pool;
+  TransferLimit transfers;
   store::Database database;
   content::ContentStore content;
   image::ImageStore images;

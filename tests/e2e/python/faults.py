@@ -167,6 +167,29 @@ def slow_readers():
         client.close()
 
 
+def slow_transfers():
+    """Images that are asked for and not read, archives that are begun and not sent: they hold up nobody else."""
+    before = memory()
+    clients = [opened(get("/images/busybox/get"), 4096) for _ in range(20)]
+    for _ in range(20):
+        clients += [opened(started("POST", "/images/load")), opened(started("POST", "/build"))]
+    for client in clients[:20]:
+        check("an image is on its way", client.recv(100).startswith(b"HTTP/1.1 200"))
+    began = time.monotonic()
+    check("images are listed meanwhile", call("GET", "/images/json")[0] == 200)
+    status, data = call("POST", "/containers/create", {"Image": "busybox", "Cmd": ["sleep", "1000"]})
+    check("a container is created meanwhile", status == 201)
+    box = json.loads(data)["Id"]
+    check("and started", call("POST", f"/containers/{box}/start")[0] == 204)
+    check("and removed", call("DELETE", f"/containers/{box}?force=1")[0] == 204)
+    took = time.monotonic() - began
+    check(f"that took {took:.2f} s beside sixty slow transfers", took < 5)
+    check(f"memory grew from {before} to {memory()} kB for sixty slow transfers", memory() - before < 120000)
+    for client in clients:
+        client.close()
+    check("after slow transfers", alive())
+
+
 def thousand_idle():
     before = memory()
     clients = [opened("") for _ in range(1000)]
@@ -196,7 +219,7 @@ def pipelined():
     client.close()
 
 
-for step in (leave_in_the_middle, slow_readers, thousand_idle, pipelined):
+for step in (leave_in_the_middle, slow_readers, slow_transfers, thousand_idle, pipelined):
     print("   ", step.__name__.replace("_", " "), flush=True)
     step()
 sys.exit(1 if failures else 0)

@@ -220,6 +220,12 @@ TEST_P(FilesTest, TheContainersUserOwnsWhatIsPutWhenAskedFor) {
   EXPECT_EQ(stat(id, "/tmp/f").uid, 1000u);
 }
 
+TEST_P(FilesTest, WithoutAUserOfItsOwnTheArchivesOwnersStay) {
+  auto id = make();
+  put(id, "/tmp", {{.name = "f", .content = "x", .uid = 7}}, {.copy_uid_gid = true});
+  EXPECT_EQ(stat(id, "/tmp/f").uid, 7u);
+}
+
 TEST_P(FilesTest, WhereThereIsNoDirectoryNothingIsPut) {
   auto id = make();
   EXPECT_EQ(put_refusal(id, "/nosuch", {{.name = "x"}}).kind(), ErrorKind::not_found);

@@ -94,10 +94,11 @@ struct Host {
                  .init = "/usr/bin/catatonit",
                  .run_dir = directory / "run",
                  .instance = instance}),
-        engine(Parts{io.get_executor(), pool, database, images, networks, volumes, runtime, std::move(on_step)},
+        engine(Parts{io.get_executor(), pool, transfers, database, images, networks, volumes, runtime, std::move(on_step)},
                directory, directory / "run") {}
 
   WorkerPool pool;
+  TransferLimit transfers{8};
   store::Database database;
   content::ContentStore content;
   image::ImageStore images;

@@ -10,7 +10,7 @@ using namespace gantry::api;
 
 struct BodyPipeTest : public ::testing::Test {
   asio::io_context context;
-  WorkerPool pool{1};
+  TransferLimit transfers{1};
 };
 
 std::string read_everything(int fd) { return read_to_end(fd, "the body"); }
@@ -23,7 +23,7 @@ std::string read_ten(int fd) {
 TEST_F(BodyPipeTest, GivesTheBodyToABlockingReader) {
   for (std::size_t size : {0, 1, 5'000'000}) {
     FakeExchange exchange("POST", "/", std::string(size, 'x'));
-    EXPECT_EQ(run(context, with_body(exchange, pool, read_everything)).size(), size);
+    EXPECT_EQ(run(context, with_body(exchange, transfers, read_everything)).size(), size);
   }
 }
 
@@ -36,21 +36,32 @@ TEST_F(BodyPipeTest, ABodyThatIsCutOffIsNeverTakenForAShortOne) {
     saw_end = true;
     return text;
   };
-  EXPECT_EQ(error_of([&] { run(context, with_body(exchange, pool, read)); }).kind(), ErrorKind::cancelled);
+  EXPECT_EQ(error_of([&] { run(context, with_body(exchange, transfers, read)); }).kind(), ErrorKind::cancelled);
   EXPECT_FALSE(saw_end);
 }
 
 TEST_F(BodyPipeTest, AReaderThatStopsEarlyDoesNotHoldTheClientUp) {
   FakeExchange exchange("POST", "/", std::string(5'000'000, 'x'));
-  EXPECT_EQ(run(context, with_body(exchange, pool, read_ten)), "xxxxxxxxxx");
+  EXPECT_EQ(run(context, with_body(exchange, transfers, read_ten)), "xxxxxxxxxx");
   std::array<char, 1> rest{};
   EXPECT_EQ(run(context, exchange.read_body_some(rest)), 0u);
+}
+
+TEST_F(BodyPipeTest, OneMoreThanMayBeIsRefusedAndTheNextIsTaken) {
+  FakeExchange exchange("POST", "/", std::string(5'000'000, 'x'));
+  {
+    Transfer other(transfers);
+    auto refused = error_of([&] { run(context, with_body(exchange, transfers, read_ten)); });
+    EXPECT_EQ(refused.kind(), ErrorKind::unavailable);
+    EXPECT_FALSE(refused.fix().empty());
+  }
+  EXPECT_EQ(run(context, with_body(exchange, transfers, read_ten)), "xxxxxxxxxx");
 }
 
 TEST_F(BodyPipeTest, AFailingReaderIsTheFailure) {
   FakeExchange exchange("POST", "/", std::string(1'000'000, 'x'));
   auto fail = [](int) -> std::string { throw Error(ErrorKind::invalid, "not an archive"); };
-  EXPECT_EQ(error_of([&] { run(context, with_body(exchange, pool, fail)); }).message(), "not an archive");
+  EXPECT_EQ(error_of([&] { run(context, with_body(exchange, transfers, fail)); }).message(), "not an archive");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "gantry/base/async.h"
 #include "gantry/base/process.h"
 #include "gantry/base/stream.h"
+#include "gantry/base/transfer.h"
 #include "gantry/engine/types.h"
 #include "gantry/image/image_store.h"
 #include "gantry/image/tree_archive.h"
@@ -54,7 +55,7 @@ using ArchiveSink = std::function<task<>(std::string)>;
 
 struct ArchivePut {
   bool no_overwrite_dir_non_dir = false;  ///< Error invalid instead of a directory for a file, or the other way round
-  bool copy_uid_gid = false;              ///< all of it belongs to the container's user, whatever the archive says
+  bool copy_uid_gid = false;              ///< all of it belongs to the container's user, when it has one
 };
 
 struct CommitOptions {
@@ -77,6 +78,7 @@ struct StepRoot {
 struct Parts {
   asio::any_io_executor executor;
   WorkerPool& pool;
+  TransferLimit& transfers;
   store::Database& database;
   image::ImageStore& images;
   network::NetworkManager& networks;
@@ -215,6 +217,7 @@ class Engine {
   network::NetworkManager& networks() { return parts_.networks; }
   volume::VolumeStore& volumes() { return parts_.volumes; }
   WorkerPool& pool() { return parts_.pool; }
+  TransferLimit& transfers() { return parts_.transfers; }
 
  private:
   struct Impl;
