@@ -146,7 +146,8 @@ void apply_oom_score(pid_t pid) {
 
 void send_go() {
   // One that has ended meanwhile is told of by the end of the channel.
-  if (channel >= 0) ::send(channel, "g", 1, MSG_NOSIGNAL);
+  if (channel < 0 || ::send(channel, "g", 1, MSG_NOSIGNAL) == 1 || errno == EPIPE || errno == ECONNRESET) return;
+  fail_errno("speak to", "the container's process");
 }
 
 Awaited create() {
