@@ -38,6 +38,7 @@ class ExecEscape : public RuntimeTest, public testing::WithParamInterface<Launch
       co_await runtime_->create(plan);
       co_await runtime_->start(plan.id);
       for (int i = 0; i < count; ++i) co_await output_of_exec(plan.id, quick);
+      co_await runtime_->signal(plan.id, SIGTERM);
       co_await runtime_->wait(plan.id);
       co_await runtime_->remove(plan.id);
     });
@@ -46,7 +47,7 @@ class ExecEscape : public RuntimeTest, public testing::WithParamInterface<Launch
 };
 
 TEST_P(ExecEscape, WhatJoinsIsNotSeenBeforeItsProgramRuns) {
-  auto text = said_while_others_join(as_host_root({"/bin/probe", "watch", "3"}), 40, default_capabilities());
+  auto text = said_while_others_join(as_host_root({"/bin/probe", "watch", "100"}), 40, default_capabilities());
   EXPECT_TRUE(text.ends_with("watched\n")) << text;
   EXPECT_EQ(text.find("seen"), std::string::npos) << text;
 }
@@ -54,7 +55,7 @@ TEST_P(ExecEscape, WhatJoinsIsNotSeenBeforeItsProgramRuns) {
 // Who may trace in the host's user namespace gets at everything that a process of the container ever has, so none may
 // have more than its program will. crun 1.8 drops privileges inside.
 TEST_P(ExecEscape, WhatJoinsHasNothingToTakeOver) {
-  auto plan = as_host_root({"/bin/probe", "watch", "3"});
+  auto plan = as_host_root({"/bin/probe", "watch", "100"});
   plan.capabilities.emplace_back("CAP_SYS_PTRACE");
   auto text = said_while_others_join(plan, 40, plan.capabilities);
   EXPECT_TRUE(text.ends_with("watched\n")) << text;

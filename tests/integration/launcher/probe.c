@@ -142,9 +142,15 @@ static void look_at(const char* process, unsigned long long own) {
   if (strncmp(program, "/bin/", 5) != 0) told += printf("seen %s\n", program) > 0;
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void end(int number) { told_to_end = number; }
+
+/* Until SIGTERM, or when nobody sends it. */
 static int watch(int seconds) {
+  signal(SIGTERM, end);
   unsigned long long own = permitted("self");
-  for (time_t end = time(NULL) + seconds; time(NULL) < end;) {
+  for (time_t last = time(NULL) + seconds; time(NULL) < last && !told_to_end;) {
     DIR* directory = opendir("/proc");
     for (struct dirent* entry; directory != NULL && (entry = readdir(directory)) != NULL;)
       if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') look_at(entry->d_name, own);
