@@ -57,8 +57,9 @@ task<bool> connect(std::shared_ptr<http::ByteStream> client, std::shared_ptr<Std
   gantry::detail::Outcome<void> outcome;
   auto output = gantry::detail::settle<void>(copy_output(client, program, options), &outcome);
   auto first = co_await (std::move(output) || copy_input(client, program, options, &keys));
+  if (first.index() == 1) co_return true;  // the output was cut off for it
   if (outcome.failure) std::rethrow_exception(outcome.failure);
-  co_return first.index() == 1;
+  co_return false;
 }
 
 }  // namespace gantry::api::docker

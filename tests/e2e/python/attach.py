@@ -4,10 +4,12 @@ import base64
 import http.client
 import json
 import os
+import re
 import socket
 import struct
 import sys
 import time
+import urllib.parse
 
 path = sys.argv[1]
 failures = []
@@ -111,6 +113,7 @@ def hijack():
 
 
 def terminal():
+    began = int(time.time())
     client = Raw("/containers/shell/attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-x,x", headers=UPGRADE)
     check("terminal: raw", "application/vnd.docker.raw-stream" in client.head)
     client.send(b"echo $((6*7))\n")
@@ -122,6 +125,10 @@ def terminal():
     time.sleep(0.1)
     client.send(b"x")
     check("terminal: the keys detach, typed apart", client.ended())
+    told = Raw(f"/events?since={began}&until={int(time.time()) + 1}&filters=" + urllib.parse.quote('{"container":["shell"],"event":["attach","detach"]}'), "GET")
+    told.ended()
+    seen = re.findall(rb'"Action":"(\w+)"', told.data)
+    check(f"terminal: both are told of: {seen} {told.head}", seen == [b"attach", b"detach"])
     client = Raw("/containers/shell/attach?stream=1&stdin=1&stdout=1&detachKeys=nonsense-x", headers=UPGRADE)
     check("terminal: keys that are none", client.head.startswith("HTTP/1.1 400 "))
 
