@@ -91,10 +91,16 @@ std::vector<engine::PortBinding> parse_ports(std::string_view text) {
   auto fields = split_fields(rest, text);
   auto container = parse_range(fields.container, text);
   std::optional<Range> host;
-  if (!fields.host.empty()) host = parse_range(fields.host, text);
+  // "0" is Docker's other way to say any free port.
+  if (!fields.host.empty() && fields.host != "0") host = parse_range(fields.host, text);
+  std::vector<engine::PortBinding> bindings;
+  if (host && container.size() == 1 && host->size() > 1) {
+    bindings.push_back({fields.address, static_cast<std::uint16_t>(host->first),
+                        static_cast<std::uint16_t>(container.first), protocol, static_cast<std::uint16_t>(host->last)});
+    return bindings;
+  }
   if (host && host->size() != container.size()) refuse(text, "the two ranges have different lengths");
 
-  std::vector<engine::PortBinding> bindings;
   for (std::uint32_t i = 0; i < container.size(); ++i) {
     auto host_port = host ? static_cast<std::uint16_t>(host->first + i) : std::uint16_t{0};
     bindings.push_back({fields.address, host_port, static_cast<std::uint16_t>(container.first + i), protocol});

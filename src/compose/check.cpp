@@ -97,7 +97,7 @@ void check_published_ports(const Stack& stack, std::vector<Problem>& out) {
   for (const auto& [name, service] : stack.services) {
     for (std::size_t i = 0; i < service.ports.size(); ++i) {
       const auto& port = service.ports[i];
-      if (!port.host_port) continue;
+      if (!port.host_port || port.host_port_end) continue;
       auto ip = port.host_ip.value_or("");
       auto& known = uses[{*port.host_port, port.protocol}];
       auto other = std::ranges::find_if(

@@ -92,11 +92,8 @@ void expand(const Value& value, const Draft& draft, const std::string& model_pat
   auto protocol = protocol_of(value, draft.protocol);
   if (!protocol) return;
   bool fixed = published.first != 0;
-  if (fixed && target->size() == 1 && published.size() > 1)
-    return value.unsupported(
-        "Gantry does not support choosing a free port from a range yet: publish one port, or none "
-        "to have any free port chosen");
-  if (fixed && target->size() != published.size())
+  bool choice = fixed && target->size() == 1 && published.size() > 1;
+  if (fixed && !choice && target->size() != published.size())
     return value.invalid(fmt::format("the ranges '{}' and '{}' differ in length", draft.published, draft.target));
   value.reader().ports += target->size();
   if (value.reader().ports > kMaximumPorts)
@@ -105,6 +102,7 @@ void expand(const Value& value, const Draft& draft, const std::string& model_pat
     Port port{.container_port = static_cast<std::uint16_t>(target->first + i), .protocol = *protocol};
     if (!draft.host_ip.empty()) port.host_ip = draft.host_ip;
     if (fixed) port.host_port = static_cast<std::uint16_t>(published.first + i);
+    if (choice) port.host_port_end = static_cast<std::uint16_t>(published.last);
     value.writes(fmt::format("{}[{}]", model_path, out.size()));
     out.push_back(std::move(port));
   }

@@ -231,7 +231,8 @@ engine::ContainerSpec container_spec(const Stack& stack, const Service& service,
         {.host_ip = port.host_ip.value_or(""),
          .host_port = port.host_port.value_or(0),
          .container_port = port.container_port,
-         .protocol = port.protocol == compose::Protocol::udp ? engine::Protocol::udp : engine::Protocol::tcp});
+         .protocol = port.protocol == compose::Protocol::udp ? engine::Protocol::udp : engine::Protocol::tcp,
+         .host_port_end = port.host_port_end.value_or(0)});
   for (const auto& host : service.extra_hosts) spec.extra_hosts.push_back(host.name + ":" + host.address);
   spec.dns = service.dns;
   spec.restart = translate(service.restart);

@@ -21,6 +21,7 @@ services:
   api:
     image: busybox
     command: ["sh", "-c", "hostname > /www/index.html; exec httpd -f -p 80 -h /www"]
+    ports: ["$((port + 1))-$((port + 9)):80"]
     init: true
     healthcheck: { test: "wget -qO- http://127.0.0.1/", interval: 1s, start_interval: 100ms, start_period: 5s }
     deploy: { replicas: $2 }
@@ -39,6 +40,7 @@ gantry up >"$W/up2" 2>&1 || { cat "$W/up2"; fail "the second up failed"; }
 wait "$first" || { cat "$W/up1"; fail "the first up failed"; }
 expect "containers" "$(gantry ps -a --stack shop -q | wc -l)" 4
 expect "published on loopback" "$(curl -fsS "http://127.0.0.1:$port/")" page-one
+expect "each replica has a port of the range" "$(gantry ps --stack shop --format json | jq -r "[.[] | select(.spec.labels[\"gantry.service\"] == \"api\") | .ports[].host_port | select(. > $port and . < $((port + 10)))] | unique | length")" 2
 
 say "up again changes nothing"
 before="$(ids web) $(ids api)"

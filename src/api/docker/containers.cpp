@@ -187,6 +187,7 @@ task<> list(Services& services, Call call) {
   if (sizes) {
     auto measure_all = [&engine, &uppers] {
       std::vector<Sizes> out;
+      out.reserve(uppers.size());
       for (const auto& [upper, image] : uppers) out.push_back(measure(engine, upper, image));
       return out;
     };

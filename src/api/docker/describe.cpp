@@ -1,6 +1,7 @@
 #include "describe.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "human.h"
 #include "routes.h"
@@ -194,7 +195,7 @@ void add_resources(const engine::Resources& limits, bj::object* out) {
   o["MemorySwap"] = limits.memory_swap == engine::kUnlimited ? bj::value(-1) : number_or_zero(limits.memory_swap);
   o["MemoryReservation"] = number_or_zero(limits.memory_reservation);
   o["MemorySwappiness"] = limits.memory_swappiness ? bj::value(*limits.memory_swappiness) : bj::value(nullptr);
-  o["NanoCpus"] = limits.cpus ? static_cast<std::int64_t>(*limits.cpus * 1e9 + 0.5) : 0;
+  o["NanoCpus"] = limits.cpus ? static_cast<std::int64_t>(std::llround(*limits.cpus * 1e9)) : 0;
   o["CpuShares"] = number_or_zero(limits.cpu_shares);
   o["CpuPeriod"] = number_or_zero(limits.cpu_period);
   o["CpuQuota"] = number_or_zero(limits.cpu_quota);

@@ -1,5 +1,7 @@
 #include "filters.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <regex>
@@ -102,7 +104,7 @@ std::optional<bool> Filters::flag(const std::string& name) const {
     } else if (value == "false" || value == "0") {
       no = true;
     } else {
-      throw Error(ErrorKind::invalid, "invalid filter '" + name + "=" + value + "'");
+      throw Error(ErrorKind::invalid, fmt::format("invalid filter '{}={}'", name, value));
     }
   }
   if (yes && no) throw Error(ErrorKind::invalid, "invalid filter '" + name + "': it cannot be true and false");

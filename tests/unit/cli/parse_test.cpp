@@ -28,6 +28,7 @@ std::string port_text(std::string_view text) {
     if (!out.empty()) out += ' ';
     out += port.host_ip + "|" + std::to_string(port.host_port) + "|" + std::to_string(port.container_port) +
            (port.protocol == engine::Protocol::udp ? "|udp" : "|tcp");
+    if (port.host_port_end != 0) out += "|to " + std::to_string(port.host_port_end);
   }
   return out;
 }
@@ -38,6 +39,9 @@ TEST(ParsePorts, EveryForm) {
   EXPECT_EQ(port_text("53:53/udp"), "|53|53|udp");
   EXPECT_EQ(port_text("127.0.0.1:8080:80"), "127.0.0.1|8080|80|tcp");
   EXPECT_EQ(port_text("127.0.0.1::80"), "127.0.0.1|0|80|tcp");
+  EXPECT_EQ(port_text("0:80"), "|0|80|tcp");
+  EXPECT_EQ(port_text("127.0.0.1:0:80"), "127.0.0.1|0|80|tcp");
+  EXPECT_EQ(port_text("8000-8010:80"), "|8000|80|tcp|to 8010");
   EXPECT_EQ(port_text("[::1]:8080:80"), "::1|8080|80|tcp");
   EXPECT_EQ(port_text("8000-8001:80-81"), "|8000|80|tcp |8001|81|tcp");
 }
@@ -45,7 +49,7 @@ TEST(ParsePorts, EveryForm) {
 TEST(ParsePorts, MistakesAreNamed) {
   EXPECT_THAT(message_of([] { parse_ports("99999:1"); }), HasSubstr("'99999' is not a port"));
   EXPECT_THAT(message_of([] { parse_ports("0"); }), HasSubstr("'0' is not a port"));
-  EXPECT_THAT(message_of([] { parse_ports("80-82:80"); }), HasSubstr("different lengths"));
+  EXPECT_THAT(message_of([] { parse_ports("80-82:80-81"); }), HasSubstr("different lengths"));
   EXPECT_THAT(message_of([] { parse_ports("82-80"); }), HasSubstr("ends before it begins"));
   EXPECT_THAT(message_of([] { parse_ports("80:80/sctp"); }), HasSubstr("neither tcp nor udp"));
   EXPECT_THAT(message_of([] { parse_ports("300.0.0.1:80:80"); }), HasSubstr("is not an address"));

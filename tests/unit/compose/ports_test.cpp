@@ -26,6 +26,7 @@ TEST(Ports, ShortForms) {
       {"'127.0.0.1::80'", {{.host_ip = "127.0.0.1", .container_port = 80}}},
       {"'[::1]:8001:80'", {{.host_ip = "::1", .host_port = 8001, .container_port = 80}}},
       {"'0:80'", {{.container_port = 80}}},
+      {"'8000-8010:80'", {{.host_port = 8000, .container_port = 80, .host_port_end = 8010}}},
       {"'3000-3002'", {{.container_port = 3000}, {.container_port = 3001}, {.container_port = 3002}}},
       {"'9090-9091:80-81'", {{.host_port = 9090, .container_port = 80}, {.host_port = 9091, .container_port = 81}}},
       {"'127.0.0.1:5000-5001:5000-5001/udp'",
@@ -55,9 +56,6 @@ TEST(Ports, Mistakes) {
   EXPECT_EQ(port_error("'80:80/sctp'"), "Gantry does not support the protocol 'sctp' yet");
   EXPECT_EQ(port_error("'a:1:2:3'"), "'a:1:2:3' is not a port: expected [[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]");
   EXPECT_EQ(port_error("'localhost:80:80'"), "'localhost' is not an IP address");
-  EXPECT_EQ(port_error("'8000-8010:80'"),
-            "Gantry does not support choosing a free port from a range yet: publish one port, or none to have any free "
-            "port chosen");
   EXPECT_EQ(port_error("[80]"), "expected a string, this is a list");
   EXPECT_EQ(errors_of(web("    ports: [{published: 80}]\n")),
             "compose.yaml:4:13 services.web.ports[0]: the key 'target' is missing");

@@ -26,9 +26,10 @@ struct Port {
   std::optional<std::uint16_t> host_port;  ///< unset: any free port
   std::uint16_t container_port = 0;
   Protocol protocol = Protocol::tcp;
+  std::optional<std::uint16_t> host_port_end;  ///< set: the first free port from `host_port` to this
   bool operator==(const Port&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Port, (), (host_ip, host_port, container_port, protocol))
+BOOST_DESCRIBE_STRUCT(Port, (), (host_ip, host_port, container_port, protocol, host_port_end))
 
 enum class MountType { bind, volume, tmpfs };
 BOOST_DESCRIBE_ENUM(MountType, bind, volume, tmpfs)
