@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kWindow = 256u << 10;
+constexpr int kRounds = 1000;
 
 struct Open {
   Fd fd;
@@ -94,17 +95,23 @@ bool LogReader::Impl::open_oldest() {
   return false;
 }
 
-// The file after ours: one number below the one that ours has now; the oldest when ours has been rotated away.
+// The file after ours: one number below the one that ours has now; the oldest when ours has been deleted. While names
+// are shifted, from the highest down, ours may be missed; and it is the next one only if ours has its number still.
 bool LogReader::Impl::open_next() {
-  for (int number = oldest_number(state_dir); number >= 1; --number)
-    if (inode_of(numbered(state_dir, number)) == inode) {
+  for (int round = 0; round < kRounds; ++round) {
+    for (int number = oldest_number(state_dir); number >= 1; --number) {
+      if (inode_of(numbered(state_dir, number)) != inode) continue;
       auto opened = open_log(numbered(state_dir, number - 1));
+      if (inode_of(numbered(state_dir, number)) != inode) break;
       if (!opened || opened->inode == inode) return false;
       open(std::move(*opened));
       return true;
     }
-  if (inode_of(numbered(state_dir, 0)) == inode) return false;
-  return open_oldest();
+    struct stat ours {};
+    if (::fstat(file.get(), &ours) < 0 || ours.st_nlink == 0) return open_oldest();
+    if (inode_of(numbered(state_dir, 0)) == inode) return false;
+  }
+  return open_oldest();  // ours was moved away by somebody else
 }
 
 bool LogReader::Impl::fill() {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "gantry/base/files.h"
 #include "gantry/runtime/log_record.h"
 
@@ -67,6 +69,29 @@ TEST_F(LogFile, TornRecordWaitsForItsEnd) {
     append(whole.substr(cut));
     EXPECT_EQ(rest(reader), "hello\n") << cut;
   }
+}
+
+TEST_F(LogFile, NothingTwiceAndNothingLostWhileNamesAreShifted) {
+  constexpr int kFiles = 200;
+  auto name = [this](int number) {
+    return directory_.path() / (number == 0 ? "log" : "log." + std::to_string(number));
+  };
+  std::string written;
+  for (int i = 0; i < kFiles; ++i) written += std::to_string(i) + "\n";
+  put("log", record("0\n"));
+  std::jthread shim([&] {
+    for (int i = 1; i < kFiles; ++i) {
+      std::error_code none;
+      for (int number = i; number >= 1; --number) fs::rename(name(number - 1), name(number), none);
+      put("log", record(std::to_string(i) + "\n"));
+    }
+  });
+  LogReader reader(directory_.path());
+  std::string read;
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (read.size() < written.size() && std::chrono::steady_clock::now() < end) read += rest(reader);
+  shim.join();
+  EXPECT_EQ(read + rest(reader), written);
 }
 
 TEST_F(LogFile, DamageIsSkipped) {
