@@ -102,6 +102,8 @@ void BuildTest::open(const fs::path& root) {
   builder_ = std::make_unique<Builder>(*pool_, *database_, *images_, *executor_, root_ / "scratch", &remote_,
                                        root_ / "memory");
   builder_->recover();
+  // Made once: another second's would be another image.
+  if (!images_->list().empty()) return;
   make_base_image();
 }
 
