@@ -62,7 +62,9 @@ void Arrival::publish() {
 
 void Arrival::fail(std::exception_ptr why) {
   std::lock_guard lock(mutex_);
-  if (!published_ && !failure_) failure_ = std::move(why);
+  if (published_) return;
+  if (!failure_) failure_ = std::move(why);
+  ::unlink(file_.c_str());  // readers that have not noticed yet do not keep it on the disk
   changed_.notify_all();
 }
 

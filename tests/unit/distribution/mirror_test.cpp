@@ -217,9 +217,7 @@ struct Budget : ::testing::Test {
     machine.run("UPDATE distribution_manifests SET used=unixepoch()-" + std::to_string(seconds) +
                 " WHERE digest=(SELECT digest FROM distribution_tags WHERE name='" + tag + "')");
   }
-  bool has(char layer) {
-    return machine.registry.blob_size(kName, digest_of(std::string(1000, layer))).has_value();
-  }
+  bool has(char layer) { return machine.registry.blob_size(kName, digest_of(std::string(1000, layer))).has_value(); }
 };
 
 TEST_F(Budget, WhatWasLongestNotUsedGoesFirstAndNoMore) {
