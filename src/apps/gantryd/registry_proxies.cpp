@@ -28,7 +28,6 @@ class LoginFile {
  public:
   explicit LoginFile(fs::path file) : file_(std::move(file)) { read(); }
 
-  const registry::Logins& logins() const { return logins_; }
   std::optional<registry::Credentials> find(const std::string& host) const {
     std::lock_guard lock(mutex_);
     return registry::login_at(logins_, host);
