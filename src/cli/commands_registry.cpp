@@ -252,10 +252,11 @@ task<int> repositories(Context& context, Repositories) {
     context.print(answer);
     co_return 0;
   }
-  Table table({"REPOSITORY", "TAGS", "MANIFESTS", "SIZE", "PUSHED"});
+  Table table({"REPOSITORY", "KIND", "TAGS", "MANIFESTS", "SIZE", "CAME"});
   for (const auto& repository : answer.as_array()) {
     auto pushed = json::from<Timestamp>(repository.at("pushed"));
     table.add({json::from<std::string>(repository.at("name")),
+               json::from<bool>(repository.at("mirrored")) ? "mirror" : "own",
                std::to_string(json::from<std::uint64_t>(repository.at("tags"))),
                std::to_string(json::from<std::uint64_t>(repository.at("manifests"))),
                human_bytes(json::from<std::uint64_t>(repository.at("size"))), about(now() - pushed) + " ago"});

@@ -5,8 +5,9 @@
 
 namespace gantry::disk {
 
-Keeper::Keeper(engine::Engine& engine, build::Builder& builder, std::filesystem::path data_dir, Budgets budgets)
-    : impl_(std::make_shared<Impl>(engine, builder, std::move(data_dir), budgets)) {}
+Keeper::Keeper(engine::Engine& engine, build::Builder& builder, distribution::Distribution& registry,
+               distribution::Mirror& mirror, std::filesystem::path data_dir, Budgets budgets)
+    : impl_(std::make_shared<Impl>(engine, builder, registry, mirror, std::move(data_dir), budgets)) {}
 Keeper::~Keeper() = default;
 
 task<Usage> Keeper::measure(Parts parts) { return impl_->measure(parts); }
@@ -24,6 +25,7 @@ task<Usage> Keeper::Impl::measure(Parts parts) {
     Usage usage;
     usage.file_system = file_system_of(data_dir);
     if (parts.images) measure_images(images, usage);
+    if (parts.registry) measure_registry(registry, mirror, usage);
     return usage;
   };
   out = co_await engine.pool().run(rows);

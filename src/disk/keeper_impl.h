@@ -10,8 +10,14 @@
 namespace gantry::disk {
 
 struct Keeper::Impl : std::enable_shared_from_this<Impl> {
-  Impl(engine::Engine& engine_in, build::Builder& builder_in, std::filesystem::path data_dir_in, Budgets budgets_in)
-      : engine(engine_in), builder(builder_in), data_dir(std::move(data_dir_in)), budgets(budgets_in) {}
+  Impl(engine::Engine& engine_in, build::Builder& builder_in, distribution::Distribution& registry_in,
+       distribution::Mirror& mirror_in, std::filesystem::path data_dir_in, Budgets budgets_in)
+      : engine(engine_in),
+        builder(builder_in),
+        registry(registry_in),
+        mirror(mirror_in),
+        data_dir(std::move(data_dir_in)),
+        budgets(budgets_in) {}
 
   // measuring, in keeper.cpp
   task<Usage> measure(Parts parts);
@@ -26,6 +32,8 @@ struct Keeper::Impl : std::enable_shared_from_this<Impl> {
   task<bool> round(bool whole);
   task<bool> collect_images(FileSystem file_system);
   task<> collect_cache(FileSystem file_system);
+  /// Returns whether something was too fresh.
+  task<bool> collect_mirror(FileSystem file_system);
   task<> trim_logs(FileSystem file_system);
   task<> watch_volumes(FileSystem file_system);
   /// Tells the first time, and again after it has been well meanwhile.
@@ -34,6 +42,8 @@ struct Keeper::Impl : std::enable_shared_from_this<Impl> {
 
   engine::Engine& engine;
   build::Builder& builder;
+  distribution::Distribution& registry;
+  distribution::Mirror& mirror;
   std::filesystem::path data_dir;
   Budgets budgets;
   std::optional<Scope> scope;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -54,6 +55,15 @@ void measure_images(image::ImageStore& images, Usage& out) {
     use.info = std::move(info);
     out.images.push_back(std::move(use));
   }
+}
+
+void measure_registry(distribution::Distribution& registry, distribution::Mirror& mirror, Usage& out) {
+  auto totals = registry.totals();
+  auto mirrored = mirror.use();
+  // Manifests are rows; those of our own are not counted, and those of mirrors are among what their budget is about.
+  out.registry.repositories = totals.repositories - std::min(totals.repositories, mirrored.repositories);
+  out.registry.bytes = totals.bytes - std::min(totals.bytes, mirrored.blobs);
+  out.mirror = {mirrored.repositories, mirrored.blobs + mirrored.manifests};
 }
 
 }  // namespace gantry::disk

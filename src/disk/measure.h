@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gantry/disk/usage.h"
+#include "gantry/distribution/mirror.h"
 
 namespace gantry::disk {
 
@@ -24,5 +25,7 @@ Logs logs_at(const std::string& log_path);
 
 /// From the image store's rows; nothing is walked.
 void measure_images(image::ImageStore& images, Usage& out);
+/// The same of the registry inside. Unfinished uploads are left out: they end by themselves.
+void measure_registry(distribution::Distribution& registry, distribution::Mirror& mirror, Usage& out);
 
 }  // namespace gantry::disk

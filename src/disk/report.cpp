@@ -49,6 +49,21 @@ Share volume_share(const Usage& usage) {
   return out;
 }
 
+Share registry_share(const Usage& usage) {
+  return {.kind = "registry",
+          .count = usage.registry.repositories,
+          .bytes = usage.registry.bytes,
+          .how = "gantry registry gc --untagged"};
+}
+
+// All of it can be had again; it goes by itself.
+Share mirror_share(const Usage& usage) {
+  return {.kind = "registry mirror",
+          .count = usage.mirror.repositories,
+          .bytes = usage.mirror.bytes,
+          .how = "gantryd --registry-proxy-budget"};
+}
+
 // The largest first.
 template <class Row, class Bytes>
 void largest_first(std::vector<Row>& rows, Bytes bytes) {
@@ -90,6 +105,8 @@ task<Report> Keeper::report() {
   add(container_share(usage), Limit::none());
   add(log_share(usage), impl->budgets.logs);
   add(volume_share(usage), impl->budgets.volumes);
+  add(registry_share(usage), Limit::none());
+  add(mirror_share(usage), impl->budgets.mirror);
   out.cache_layers = usage.cache.layers;
   out.cache_mounts = usage.cache.mounts;
   add_rows(usage, out);

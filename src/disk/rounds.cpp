@@ -27,6 +27,11 @@ void Keeper::begin(asio::any_io_executor executor) {
       if (auto self = weak.lock()) self->poke();
     });
   });
+  impl->mirror.on_growth([weak, executor] {
+    asio::post(executor, [weak] {
+      if (auto self = weak.lock()) self->poke();
+    });
+  });
   impl->engine.volumes().on_new([weak](const volume::VolumeSpec& spec) {
     if (auto self = weak.lock()) Keeper::admit(*self, spec);
   });
@@ -76,6 +81,7 @@ task<bool> Keeper::Impl::round(bool whole) {
   auto file_system = co_await engine.pool().run(look);
   bool again = co_await collect_images(file_system);
   co_await collect_cache(file_system);
+  again = co_await collect_mirror(file_system) || again;
   if (whole) {
     co_await trim_logs(file_system);
     co_await watch_volumes(file_system);
@@ -85,7 +91,7 @@ task<bool> Keeper::Impl::round(bool whole) {
 
 // One image a step: whoever wants the store, the pool or this thread in between gets it.
 task<bool> Keeper::Impl::collect_images(FileSystem file_system) {
-  Parts only_images{.images = true, .containers = false, .volumes = false, .cache = false};
+  Parts only_images{.images = true, .containers = false, .volumes = false, .cache = false, .registry = false};
   std::optional<std::uint64_t> target;
   for (std::size_t step = 0; step < kMostSteps; ++step) {
     auto usage = co_await measure(only_images);
@@ -137,6 +143,28 @@ task<> Keeper::Impl::collect_cache(FileSystem file_system) {
   if (freed == 0) co_return;
   log::info("build cache: {} given back to keep it within its budget", human_bytes(freed));
   tell("builder", "prune", "", "build cache");
+}
+
+task<bool> Keeper::Impl::collect_mirror(FileSystem file_system) {
+  auto wanted = budgets.mirror.of(file_system.size);
+  auto collect = [this, wanted, file_system] {
+    auto used = mirror.use();
+    auto bytes = used.blobs + used.manifests;
+    auto budget = within_reserve(wanted, bytes, file_system);
+    bool over = budget && bytes > *budget;
+    auto shrunk = over ? mirror.shrink(target_of(*budget)) : distribution::Shrunk{};
+    return std::tuple(shrunk, budget.value_or(0), bytes - std::min(bytes, shrunk.bytes));
+  };
+  auto [shrunk, budget, left] = co_await engine.pool().run(collect);
+  if (shrunk.manifests > 0) {
+    log::info("mirrors of other registries: {} given back to keep them within their budget", human_bytes(shrunk.bytes));
+    tell("registry", "prune", "", "registry mirror");
+  }
+  warn("registry mirror", wanted && left > budget && !shrunk.later,
+       "mirrors of other registries take " + human_bytes(left) + ", more than the " + human_bytes(budget) +
+           " they may, and the images of this host came from what is left",
+       "remove images ('gantry disk' shows the largest), or start gantryd with a larger --registry-proxy-budget");
+  co_return shrunk.later;
 }
 
 task<> Keeper::Impl::trim_logs(FileSystem file_system) {

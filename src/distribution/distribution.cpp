@@ -1,5 +1,7 @@
 #include "gantry/distribution/distribution.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -8,6 +10,7 @@
 #include "impl.h"
 #include "manifest.h"
 #include "names.h"
+#include "window.h"
 
 namespace gantry::distribution {
 namespace {
@@ -23,7 +26,7 @@ constexpr std::array<std::string_view, 15> kCodes{"BLOB_UNKNOWN",     "BLOB_UPLO
 }
 
 [[noreturn]] void cannot_change(const std::string& repository, const std::string& tag) {
-  throw RegistryError(Code::DENIED, ErrorKind::conflict, repository + ":" + tag + " is immutable here",
+  throw RegistryError(Code::DENIED, ErrorKind::denied, repository + ":" + tag + " is immutable here",
                       "push under another tag");
 }
 
@@ -115,9 +118,7 @@ std::optional<std::uint64_t> Distribution::blob_size(const std::string& reposito
   auto wanted = require_digest(digest).str();
   auto row =
       impl_->database.transaction([&](store::Transaction& t) { return rows::linked_blob(t, repository, wanted); });
-  if (row) return row->size;
-  if (!impl_->images.has_layer_tar(wanted)) return std::nullopt;
-  return impl_->images.layer_bytes(wanted);
+  return row ? std::optional(row->size) : std::nullopt;
 }
 
 Blob Distribution::open_blob(const std::string& repository, const std::string& digest) {
@@ -133,9 +134,11 @@ Blob Distribution::open_blob(const std::string& repository, const std::string& d
     if (!impl_->hold_layer(wanted.str())) no_blob(wanted.str());
     lease = impl_->held.at(wanted.str());
   }
-  return Blob(row->size, [this, lease, id = wanted.str()](const std::function<void(std::string_view)>& sink) {
-    impl_->images.write_layer(id, sink);
-  });
+  Blob::Produce produce = [this, lease, id = wanted.str()](auto first, auto size, const Window::Sink& sink) {
+    Window window(first, size, sink);
+    impl_->images.write_layer(id, [&](std::string_view piece) { window.take(piece); });
+  };
+  return Blob(row->size, std::move(produce));
 }
 
 void Distribution::delete_blob(const std::string& repository, const std::string& digest) {
@@ -143,7 +146,7 @@ void Distribution::delete_blob(const std::string& repository, const std::string&
   auto wanted = require_digest(digest).str();
   bool removed = impl_->database.transaction([&](store::Transaction& t) {
     if (rows::is_referred_to(t, repository, wanted))
-      throw RegistryError(Code::DENIED, ErrorKind::conflict, "blob " + wanted + " is needed by a manifest",
+      throw RegistryError(Code::DENIED, ErrorKind::denied, "blob " + wanted + " is needed by a manifest",
                           "delete the manifest first");
     return rows::unlink(t, repository, wanted);
   });
@@ -156,14 +159,13 @@ bool Distribution::mount(const std::string& repository, const std::string& diges
   if (!from.empty()) require_repository(from);
   auto wanted = require_digest(digest).str();
   std::lock_guard lock(impl_->mutex);
-  bool linked = impl_->database.transaction([&](store::Transaction& t) {
-    bool there = from.empty() ? rows::blob(t, wanted).has_value() : rows::linked_blob(t, from, wanted).has_value();
+  bool vouched = impl_->options.vouchers && impl_->options.vouchers->accepts(from, wanted);
+  if (vouched && !impl_->share_layer(wanted)) return false;
+  return impl_->database.transaction([&](store::Transaction& t) {
+    bool there = vouched || rows::linked_blob(t, from.empty() ? repository : from, wanted);
     if (there) rows::link(t, repository, wanted, seconds_now());
     return there;
   });
-  if (linked || !impl_->share_layer(wanted)) return linked;
-  impl_->database.transaction([&](store::Transaction& t) { rows::link(t, repository, wanted, seconds_now()); });
-  return true;
 }
 
 std::string Distribution::begin_upload(const std::string& repository) {
@@ -184,9 +186,15 @@ void Distribution::finish_upload(const std::string& repository, const std::strin
   auto wanted = require_digest(digest);
   auto finished = impl_->uploads.finish(repository, id, wanted);
   std::lock_guard lock(impl_->mutex);
-  impl_->blobs.adopt(finished.file, wanted);
+  // Whoever has sent it has it; the engine may have it, too, and then it is not kept twice.
+  bool of_the_engine =
+      impl_->share_layer(wanted.str()).value_or(rows::BlobRow{}).shared && impl_->hold_layer(wanted.str());
+  if (of_the_engine)
+    ::unlink(finished.file.c_str());
+  else
+    impl_->blobs.adopt(finished.file, wanted);
   impl_->database.transaction([&](store::Transaction& t) {
-    rows::insert_blob(t, wanted.str(), {finished.size, false});
+    if (!of_the_engine) rows::keep_blob(t, wanted.str(), finished.size);
     rows::link(t, repository, wanted.str(), seconds_now());
   });
 }
@@ -207,23 +215,12 @@ Stored Distribution::put_manifest(const std::string& repository, const std::stri
                         "letters, digits, '_', '.' and '-', at most 128");
   auto parsed = parse_manifest(text, content_type);
   std::lock_guard lock(impl_->mutex);
-  std::vector<std::string> of_the_engine;
-  for (const auto& blob : parsed.blobs) {
-    bool linked = impl_->database.transaction(
-        [&](store::Transaction& t) { return rows::linked_blob(t, repository, blob).has_value(); });
-    if (linked) continue;
-    if (!impl_->images.has_layer_tar(blob) || !impl_->share_layer(blob))
-      throw RegistryError(Code::MANIFEST_BLOB_UNKNOWN, ErrorKind::not_found,
-                          "the manifest names the blob " + blob + ", which " + repository + " does not have",
-                          "push the blob first");
-    of_the_engine.push_back(blob);
-  }
   impl_->database.transaction([&](store::Transaction& t) {
-    for (const auto& blob : of_the_engine) rows::link(t, repository, blob, seconds_now());
-    // Asked again: between the look and now one may have been deleted.
     for (const auto& blob : parsed.blobs)
       if (!rows::linked_blob(t, repository, blob))
-        throw RegistryError(Code::MANIFEST_BLOB_UNKNOWN, ErrorKind::not_found, "blob " + blob + " is gone again");
+        throw RegistryError(Code::MANIFEST_BLOB_UNKNOWN, ErrorKind::not_found,
+                            "the manifest names the blob " + blob + ", which " + repository + " does not have",
+                            "push the blob first");
     for (const auto& listed : parsed.manifests)
       if (!rows::has_manifest(t, repository, listed))
         throw RegistryError(Code::MANIFEST_BLOB_UNKNOWN, ErrorKind::not_found,
@@ -256,7 +253,7 @@ void Distribution::delete_manifest(const std::string& repository, const std::str
         cannot_change(repository, tag);
     if (!is_digest(reference)) return rows::delete_tag(t, repository, reference);
     if (rows::is_referred_to(t, repository, digest))
-      throw RegistryError(Code::DENIED, ErrorKind::conflict, "an index lists the manifest " + digest,
+      throw RegistryError(Code::DENIED, ErrorKind::denied, "an index lists the manifest " + digest,
                           "delete the index first");
     rows::delete_manifest(t, repository, digest);
   });

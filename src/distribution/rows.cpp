@@ -3,7 +3,8 @@
 namespace gantry::distribution {
 
 store::Schema schema() {
-  return {"distribution", {R"(
+  return {"distribution",
+          {R"(
 CREATE TABLE distribution_blobs (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, shared INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE distribution_links (
   repository TEXT NOT NULL, digest TEXT NOT NULL REFERENCES distribution_blobs, added INTEGER NOT NULL,
@@ -23,6 +24,14 @@ CREATE TABLE distribution_tags (
   FOREIGN KEY (repository, digest) REFERENCES distribution_manifests ON DELETE CASCADE) WITHOUT ROWID;
 CREATE INDEX distribution_tags_digest ON distribution_tags (repository, digest);
 CREATE TABLE distribution_uploads (id TEXT PRIMARY KEY, repository TEXT NOT NULL) WITHOUT ROWID;
+)",
+           // What comes from other registries: repositories that are mirrors, when a manifest was last
+           // wanted, when a tag was last confirmed. Seconds since 1970.
+           R"(
+CREATE TABLE distribution_mirrors (repository TEXT PRIMARY KEY, proxy TEXT NOT NULL) WITHOUT ROWID;
+ALTER TABLE distribution_manifests ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE distribution_tags ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX distribution_manifests_used ON distribution_manifests (used);
 )"}};
 }
 
@@ -63,6 +72,9 @@ std::optional<BlobRow> linked_blob(Transaction& t, const std::string& repository
 void insert_blob(Transaction& t, const std::string& digest, const BlobRow& row) {
   t.run("INSERT INTO distribution_blobs VALUES (?,?,?) ON CONFLICT DO NOTHING", {digest, row.size, row.shared});
 }
+void keep_blob(Transaction& t, const std::string& digest, std::uint64_t size) {
+  t.run("INSERT INTO distribution_blobs VALUES (?,?,0) ON CONFLICT (digest) DO UPDATE SET shared=0", {digest, size});
+}
 void link(Transaction& t, const std::string& repository, const std::string& digest, std::int64_t now) {
   t.run(
       "INSERT INTO distribution_links VALUES (?,?,?) ON CONFLICT (repository, digest) DO UPDATE SET "
@@ -82,7 +94,9 @@ std::vector<std::string> all_files(Transaction& t) {
 void insert_manifest(Transaction& t, const std::string& repository, const std::string& digest,
                      const ParsedManifest& parsed, const std::string& text, std::int64_t now) {
   t.run(
-      "INSERT INTO distribution_manifests VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (repository, digest) DO UPDATE SET "
+      "INSERT INTO distribution_manifests (repository, digest, media_type, subject, artifact_type, annotations, "
+      "pushed, "
+      "size, text) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (repository, digest) DO UPDATE SET "
       "pushed=excluded.pushed",
       {repository, digest, parsed.media_type, parsed.subject, parsed.artifact_type, parsed.annotations, now,
        text.size(), text});
@@ -128,8 +142,8 @@ std::vector<std::string> tags_of(Transaction& t, const std::string& repository, 
 }
 void set_tag(Transaction& t, const std::string& repository, const std::string& name, const std::string& digest) {
   t.run(
-      "INSERT INTO distribution_tags VALUES (?,?,?) ON CONFLICT (repository, name) DO UPDATE SET "
-      "digest=excluded.digest",
+      "INSERT INTO distribution_tags (repository, name, digest) VALUES (?,?,?) ON CONFLICT (repository, name) DO "
+      "UPDATE SET digest=excluded.digest",
       {repository, name, digest});
 }
 void delete_tag(Transaction& t, const std::string& repository, const std::string& name) {
@@ -165,6 +179,7 @@ RepositoryInfo describe(Transaction& t, const std::string& repository) {
       "repository=?");
   out.pushed =
       Timestamp(std::chrono::seconds(count("SELECT max(pushed) FROM distribution_manifests WHERE repository=?")));
+  out.mirrored = count("SELECT count(*) FROM distribution_mirrors WHERE repository=?") > 0;
   return out;
 }
 
@@ -190,6 +205,7 @@ std::vector<Link> untagged(Transaction& t, std::int64_t limit, std::size_t count
   return links(
       t,
       "SELECT repository, digest FROM distribution_manifests AS m WHERE pushed<? AND subject IS NULL AND "
+      "repository NOT IN (SELECT repository FROM distribution_mirrors) AND "
       "NOT EXISTS (SELECT 1 FROM distribution_tags AS g WHERE g.repository=m.repository AND g.digest=m.digest) "
       "AND NOT EXISTS (SELECT 1 FROM distribution_references AS r "
       "WHERE r.repository=m.repository AND r.digest=m.digest) LIMIT ?",

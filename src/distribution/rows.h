@@ -22,6 +22,8 @@ struct BlobRow {
 std::optional<BlobRow> blob(Transaction& t, const std::string& digest);
 std::optional<BlobRow> linked_blob(Transaction& t, const std::string& repository, const std::string& digest);
 void insert_blob(Transaction& t, const std::string& digest, const BlobRow& row);
+/// It is a file now, whatever it was.
+void keep_blob(Transaction& t, const std::string& digest, std::uint64_t size);
 void link(Transaction& t, const std::string& repository, const std::string& digest, std::int64_t now);
 bool unlink(Transaction& t, const std::string& repository, const std::string& digest);
 std::vector<std::string> shared_blobs(Transaction& t);
@@ -62,7 +64,7 @@ void delete_upload(Transaction& t, const std::string& id);
 struct Link {
   std::string repository, digest;
 };
-/// Manifests without a tag, in no index and about no manifest, pushed before `limit`; at most `count`.
+/// Manifests of our own without a tag, in no index and about no manifest, pushed before `limit`; at most `count`.
 std::vector<Link> untagged(Transaction& t, std::int64_t limit, std::size_t count);
 /// Links that no manifest of their repository needs, made before `limit`; at most `count`.
 std::vector<Link> unused_links(Transaction& t, std::int64_t limit, std::size_t count);

@@ -5,6 +5,7 @@
 #include "gantry/base/base64.h"
 #include "gantry/base/error.h"
 #include "gantry/base/json.h"
+#include "gantry/registry/source.h"
 
 namespace gantry::registry {
 namespace {
@@ -58,6 +59,23 @@ Logins parse_logins(std::string_view value) {
     refuse();
   }
   std::erase_if(out, [](const auto& entry) { return entry.second.empty(); });
+  return out;
+}
+
+Logins parse_docker_config(std::string_view text) {
+  Logins out;
+  try {
+    auto value = json::parse(text, "docker config");
+    const auto* auths = value.is_object() ? value.get_object().if_contains("auths") : nullptr;
+    if (auths == nullptr) return out;
+    for (const auto& [address, config] : json::from<std::map<std::string, AuthConfig>>(*auths)) {
+      auto credentials = credentials_of(config);
+      if (!credentials.empty()) out[host_of_address(address)] = std::move(credentials);
+    }
+  } catch (const Error&) {
+    throw Error(ErrorKind::invalid, "the file of sign-ins cannot be read",
+                "it has the form of docker's config.json: {\"auths\": {HOST: {\"auth\": base64 of USER:PASSWORD}}}");
+  }
   return out;
 }
 

@@ -50,14 +50,18 @@ std::vector<std::string> list_tags(const Options& options, const std::string& re
   auto reference = oci::Reference::parse(repository);
   Transport transport(options, stop);
   Remote remote(transport, options, reference.domain, reference.path, credentials);
+  return read_tags(remote, "tags of " + repository, limit);
+}
+
+std::vector<std::string> read_tags(Remote& remote, const std::string& what, std::size_t limit) {
   std::vector<std::string> out;
   Remote::Call call;
   call.path = "tags/list?n=1000";
   call.limit = kManifestLimit;
   while (out.size() < limit) {
     auto got = remote.call(call);
-    remote.require_success(got.answer, "tags of " + repository);
-    auto page = json::from_text<TagList>(got.answer.body, "tags of " + repository);
+    remote.require_success(got.answer, what);
+    auto page = json::from_text<TagList>(got.answer.body, what);
     out.insert(out.end(), page.tags.begin(), page.tags.end());
     auto next = next_page(got.answer.headers);
     if (next.empty() || page.tags.empty()) break;

@@ -35,6 +35,11 @@ gantry push -q "$R/team/bb:1" >/dev/null
 id=$(gantry image inspect bb:1 | jq -r '.[0].id')
 expect "nothing of the layer is kept twice" "$(find "$W/data/registry/sha256" -type f -size +100k | wc -l)" 0
 contains "it is shared" "$(curl -s "http://$R/metrics")" "gantry_registry_shared_bytes $(wc -c <"$W/rootfs.tar")"
+layer=$(gantry image inspect bb:1 | jq -r '.[0].layers[0]')
+expect "its repository shows it" "$(ask HEAD "/v2/team/bb/blobs/$layer")" 200
+expect "no other one does" "$(ask HEAD "/v2/other/bb/blobs/$layer") $(ask GET "/v2/other/bb/blobs/$layer")" "404 404"
+expect "nor is it mounted from nowhere" "$(ask POST "/v2/other/bb/blobs/uploads/?mount=$layer")" 202
+expect "that upload is not needed" "$(ask DELETE "$(header Location)")" 204
 copy "docker://$R/team/bb:1" "oci:$W/oci:1"
 copy "oci:$W/oci:1" "docker://$R/deep/er/name:2"
 copy "docker://$R/deep/er/name:2" "docker://$R/copied:3"
@@ -110,8 +115,8 @@ head -c 5000000 /dev/zero >"$W/huge"
 expect "a manifest without end" "$(put huge "$W/huge") $(code)" "413 SIZE_INVALID"
 copy "docker://$R/team/bb:1" "docker://$R/team/bb:v1"
 expect "another image under an immutable tag" "$(status skopeo --insecure-policy copy -q --dest-tls-verify=false --src-tls-verify=false "docker://$R/raw:one" "docker://$R/team/bb:v1")" 1
-expect "the immutable tag is not removed" "$(ask DELETE /v2/team/bb/manifests/v1)" 409
-expect "a blob in use" "$(ask DELETE "/v2/raw/blobs/$blob")" 409
+expect "the immutable tag is not removed" "$(ask DELETE /v2/team/bb/manifests/v1) $(code)" "403 DENIED"
+expect "a blob in use" "$(ask DELETE "/v2/raw/blobs/$blob") $(code)" "403 DENIED"
 
 say "deleted and collected while it is used"
 expect "the tag" "$(ask DELETE /v2/raw/manifests/one)" 202

@@ -36,38 +36,33 @@ task<> send_file(Context& context, http::Exchange& exchange, std::shared_ptr<Fd>
   }
 }
 
-/// Lets a part of what is produced through.
-class Window {
- public:
-  Window(ByteRange range, ByteSink sink) : skip_(range.first), left_(range.size), sink_(std::move(sink)) {}
-  void take(std::string_view piece) {
-    auto skipped = std::min<std::uint64_t>(skip_, piece.size());
-    skip_ -= skipped;
-    piece.remove_prefix(skipped);
-    piece = piece.substr(0, left_);
-    left_ -= piece.size();
-    if (!piece.empty()) sink_(piece);
-  }
-
- private:
-  std::uint64_t skip_, left_;
-  ByteSink sink_;
-};
-
 task<> send_made(Context& context, http::Exchange& exchange, distribution::Blob::Produce produce, ByteRange range) {
-  auto write = [produce = std::move(produce), range](const ByteSink& sink) {
-    Window window(range, sink);
-    produce([&](std::string_view piece) { window.take(piece); });
-  };
+  auto write = [produce = std::move(produce), range](const ByteSink& sink) { produce(range.first, range.size, sink); };
   co_await stream_out(exchange, context.transfers, kBytes, std::move(write));
   context.metrics.sent += range.size;
 }
 
-task<> get_blob(Context& context, Call call) {
-  auto open = [&context, name = call.parameter("name"), digest = call.parameter("digest")] {
-    return context.distribution.open_blob(name, digest);
+struct Found {
+  std::optional<distribution::Place> place;  ///< at another registry, which has to be asked
+  std::optional<distribution::Blob> blob;
+};
+
+task<distribution::Blob> open(Context& context, std::string name, std::string registry, std::string digest) {
+  auto look = [&context, name, registry, digest] {
+    auto place = context.mirror.find(name, registry);
+    if (!place) return Found{std::nullopt, context.distribution.open_blob(name, digest)};
+    auto here = context.mirror.stored_blob(*place, digest);
+    return here ? Found{std::nullopt, std::move(here)} : Found{place, std::nullopt};
   };
-  auto blob = co_await context.pool.run(std::move(open));
+  auto found = co_await context.pool.run(std::move(look));
+  if (found.blob) co_return std::move(*found.blob);
+  auto ask = [&context, place = *found.place, digest] { return context.mirror.blob(place, digest); };
+  auto blob = co_await apart(context, std::move(ask));
+  co_return blob;
+}
+
+task<> get_blob(Context& context, Call call) {
+  auto blob = co_await open(context, call.parameter("name"), registry_meant(call), call.parameter("digest"));
   auto& exchange = call.exchange;
   auto asked = parse_range(exchange.request().headers.find("Range"), blob.size());
   auto range = asked.value_or(ByteRange{0, blob.size()});
@@ -87,10 +82,18 @@ task<> get_blob(Context& context, Call call) {
 }
 
 task<> head_blob(Context& context, Call call) {
-  auto look = [&context, name = call.parameter("name"), digest = call.parameter("digest")] {
-    return context.distribution.blob_size(name, digest);
-  };
-  auto size = co_await context.pool.run(std::move(look));
+  auto name = call.parameter("name");
+  auto digest = call.parameter("digest");
+  auto look = [&context, name, registry = registry_meant(call)] { return context.mirror.find(name, registry); };
+  auto place = co_await context.pool.run(std::move(look));
+  std::optional<std::uint64_t> size;
+  if (place) {
+    auto ask = [&context, place, digest] { return context.mirror.blob_size(*place, digest); };
+    size = co_await apart(context, std::move(ask));
+  } else {
+    auto ask = [&context, name, digest] { return context.distribution.blob_size(name, digest); };
+    size = co_await context.pool.run(std::move(ask));
+  }
   if (!size)
     throw distribution::RegistryError(distribution::Code::BLOB_UNKNOWN, ErrorKind::not_found,
                                       "the repository has no such blob");

@@ -37,6 +37,7 @@ Refusal refusal_of(std::exception_ptr failure) {
   } catch (const distribution::RegistryError& error) {
     out.code = error.code();
     if (error.code() == Code::TOOMANYREQUESTS) out.status = 429;
+    if (error.code() == Code::UNSUPPORTED) out.status = 405;
   } catch (const http::StatusError& error) {
     out.status = error.status();
     if (out.status == 413) out.code = Code::SIZE_INVALID;
@@ -56,7 +57,7 @@ std::string body_of(const Refusal& refusal) {
 }  // namespace
 
 Front::Front(Services& services, AuditLog& audit)
-    : context_{services.parts.distribution, services.pool(), services.transfers(), {}},
+    : context_{services.parts.distribution, services.parts.mirror, services.pool(), services.transfers(), {}},
       users_(services.parts.registry_htpasswd, services.pool()),
       authenticator_(users_),
       gate_(Router(routes(context_)), authenticator_, authorizer_, audit, {.refuses_unknown_queries = false}) {}

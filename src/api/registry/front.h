@@ -10,6 +10,7 @@ namespace gantry::api::registry_front {
 /// What the handlers of this front work with.
 struct Context {
   distribution::Distribution& distribution;
+  distribution::Mirror& mirror;
   WorkerPool& pool;
   TransferLimit& transfers;
   Metrics metrics;

@@ -35,10 +35,17 @@ task<> version(Context&, Call call) { co_await call.exchange.respond(200, std::s
 task<> tags(Context& context, Call call) {
   auto name = call.parameter("name");
   auto limit = page_size(call);
-  auto work = [&context, name, limit, after = call.query().get("last")] {
-    return context.distribution.tags(name, limit, after);
-  };
-  auto page = co_await context.pool.run(std::move(work));
+  auto after = call.query().get("last");
+  auto look = [&context, name, registry = registry_meant(call)] { return context.mirror.find(name, registry); };
+  auto place = co_await context.pool.run(std::move(look));
+  distribution::Page page;
+  if (place) {
+    auto ask = [&context, place, limit, after] { return context.mirror.tags(*place, limit, after); };
+    page = co_await apart(context, std::move(ask));
+  } else {
+    auto work = [&context, name, limit, after] { return context.distribution.tags(name, limit, after); };
+    page = co_await context.pool.run(std::move(work));
+  }
   link_next(call.exchange, "/v2/" + name + "/tags/list", limit, page);
   boost::json::object body{{"name", name}, {"tags", list_of(page.names)}};
   co_await call.exchange.respond(200, std::string(http::kJson), boost::json::serialize(body));
@@ -76,9 +83,9 @@ task<> referrers(Context& context, Call call) {
 }
 
 task<> metrics(Context& context, Call call) {
-  auto work = [&context] { return context.distribution.totals(); };
-  auto totals = co_await context.pool.run(std::move(work));
-  co_await call.exchange.respond(200, "text/plain; version=0.0.4", context.metrics.text(totals));
+  auto work = [&context] { return std::pair(context.distribution.totals(), context.mirror.use()); };
+  auto [totals, mirrored] = co_await context.pool.run(std::move(work));
+  co_await call.exchange.respond(200, "text/plain; version=0.0.4", context.metrics.text(totals, mirrored));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ void add(std::string& out, std::string_view name, std::string_view type, std::st
 
 }  // namespace
 
-std::string Metrics::text(const distribution::Totals& totals) const {
+std::string Metrics::text(const distribution::Totals& totals, const distribution::MirrorUse& mirrored) const {
   std::string out =
       "# HELP gantry_registry_requests_total Requests by method and status.\n"
       "# TYPE gantry_registry_requests_total counter\n";
@@ -30,6 +30,7 @@ std::string Metrics::text(const distribution::Totals& totals) const {
   add(out, "blobs", "gauge", "Blobs.", totals.blobs);
   add(out, "uploads", "gauge", "Uploads that have begun and not ended.", totals.uploads);
   add(out, "stored_bytes", "gauge", "Bytes of blobs kept as files.", totals.bytes);
+  add(out, "mirrored_bytes", "gauge", "Bytes of those that only mirrors of other registries have.", mirrored.blobs);
   add(out, "shared_bytes", "gauge", "Bytes of blobs that are made from layers of the engine.", totals.shared_bytes);
   return out;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "gantry/distribution/distribution.h"
+#include "gantry/distribution/mirror.h"
 
 namespace gantry::api::registry_front {
 
@@ -21,7 +21,7 @@ class Metrics {
   }
   std::atomic<std::uint64_t> sent{0};      ///< bytes of blobs
   std::atomic<std::uint64_t> received{0};  ///< bytes of uploads
-  std::string text(const distribution::Totals& totals) const;
+  std::string text(const distribution::Totals& totals, const distribution::MirrorUse& mirrored) const;
 
  private:
   mutable std::mutex mutex_;

@@ -92,6 +92,8 @@ task<> monolithic(Context& context, Call call, Upload upload, std::string digest
 
 task<> begin_upload(Context& context, Call call) {
   auto name = call.parameter("name");
+  auto check = [&context, name] { context.mirror.refuse_push(name); };
+  co_await context.pool.run(std::move(check));
   auto mount = call.query().get("mount");
   if (!mount.empty()) {
     auto work = [&context, name, mount, from = call.query().get("from")] {

@@ -20,7 +20,7 @@
 #include "gantry/build/builder.h"
 #include "gantry/content/content_store.h"
 #include "gantry/disk/keeper.h"
-#include "gantry/distribution/distribution.h"
+#include "gantry/distribution/mirror.h"
 #include "gantry/engine/build_executor.h"
 #include "gantry/engine/engine.h"
 #include "gantry/host/checks.h"
@@ -102,13 +102,16 @@ struct Daemon {
         engine({executor, pool, transfers, database, images, networks, volumes, runtime, {}, publish_address(options)},
                options.data_dir, options.run_dir),
         build_executor(engine),
-        registry(executor, images, {.mirrors = options.registry_mirrors}),
+        vouchers(std::make_shared<image::Vouchers>()),
+        registry(executor, images, {.mirrors = options.registry_mirrors, .vouchers = vouchers}),
         build_remote(registry),
         builder(pool, database, images, build_executor, options.data_dir / "build", &build_remote,
                 memory_dir(options.run_dir, instance)),
         stacks(executor, database, engine),
-        distribution(database, images, distribution_options(options.registry, options.data_dir)),
-        disk(engine, builder, options.data_dir, options.budgets),
+        distribution(database, images, distribution_options(options.registry, options.data_dir, vouchers)),
+        mirror(distribution, make_proxies(options.registry.proxy, options.registry.listen),
+               mirror_options(options.registry.proxy)),
+        disk(engine, builder, distribution, mirror, options.data_dir, options.budgets),
         authenticator(engine, options.run_dir),
         authorizer(options.group),
         api({.executor = executor,
@@ -117,6 +120,7 @@ struct Daemon {
              .builder = builder,
              .registry = registry,
              .distribution = distribution,
+             .mirror = mirror,
              .disk = disk,
              .daemon = {.version = GANTRY_VERSION,
                         .instance = instance,
@@ -151,11 +155,13 @@ struct Daemon {
   runtime::Runtime runtime;
   engine::Engine engine;
   engine::BuildExecutor build_executor;
+  std::shared_ptr<image::Vouchers> vouchers;
   registry::Registry registry;
   BuildRemote build_remote;
   build::Builder builder;
   platform::StackManager stacks;
   distribution::Distribution distribution;
+  distribution::Mirror mirror;
   disk::Keeper disk;
   api::SocketAuthenticator authenticator;
   api::LocalAuthorizer authorizer;
@@ -184,6 +190,7 @@ task<> Daemon::start(fs::path data_dir, fs::path run_dir) {
   content.recover();
   images.recover();
   distribution.recover();
+  mirror.recover();
   volumes.recover();
   builder.recover();
   co_await engine.recover();
@@ -210,6 +217,7 @@ task<> Daemon::start(fs::path data_dir, fs::path run_dir) {
 }
 
 task<> Daemon::stop() {
+  mirror.stop();  // readers of what it fetches wait on threads of their own
   co_await server.close();
   co_await docker_server.close();
   co_await registry_server.close();

@@ -45,6 +45,8 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
   budget("--cache-budget", options.budgets.cache, "disk for what builds keep; the same");
   budget("--log-budget", options.budgets.logs, "disk for logs of all containers; beyond it rotated files go");
   budget("--volume-budget", options.budgets.volumes, "disk for volumes; beyond it no new named ones are made");
+  budget("--registry-proxy-budget", options.budgets.mirror,
+         "disk for what the registry inside has of others; beyond it what was longest not used goes");
   app.add_option("--log-level", options.log_level, "debug, info, warn or error")
       ->transform(CLI::CheckedTransformer(kLevels, CLI::ignore_case))
       ->default_str("info");

@@ -32,12 +32,15 @@ void declare(CLI::App& app, RegistryOptions& options) {
   app.add_flag("--registry-insecure", options.insecure,
                "serve the registry without TLS or without sign-in on other addresses than loopback")
       ->needs(listen);
+  declare(app, *listen, options.proxy);
 }
 
-distribution::Options distribution_options(const RegistryOptions& options, const std::filesystem::path& data_dir) {
+distribution::Options distribution_options(const RegistryOptions& options, const std::filesystem::path& data_dir,
+                                           std::shared_ptr<image::Vouchers> vouchers) {
   distribution::Options out;
   out.root = data_dir / "registry";
   out.immutable = options.immutable;
+  out.vouchers = std::move(vouchers);
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include "gantry/base/http_server.h"
 #include "gantry/distribution/distribution.h"
+#include "registry_proxies.h"
 
 namespace CLI {
 class App;
@@ -19,11 +20,13 @@ struct RegistryOptions {
   std::filesystem::path certificate, key;
   std::filesystem::path htpasswd;
   std::vector<std::string> immutable;
+  ProxyOptions proxy;
   bool insecure = false;
 };
 
 void declare(CLI::App& app, RegistryOptions& options);
-distribution::Options distribution_options(const RegistryOptions& options, const std::filesystem::path& data_dir);
+distribution::Options distribution_options(const RegistryOptions& options, const std::filesystem::path& data_dir,
+                                           std::shared_ptr<image::Vouchers> vouchers);
 /// "ADDRESS:PORT" or "[ADDRESS]:PORT" of the option `name`. Error invalid.
 std::pair<std::string, std::uint16_t> parse_endpoint(const std::string& name, const std::string& text);
 /// Error invalid for what would be open to strangers: other addresses than loopback want a certificate and sign-in,

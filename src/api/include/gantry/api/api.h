@@ -6,8 +6,9 @@
 
 #include "gantry/api/gate.h"
 #include "gantry/build/builder.h"
-#include "gantry/distribution/distribution.h"
 #include "gantry/disk/keeper.h"
+#include "gantry/distribution/distribution.h"
+#include "gantry/distribution/mirror.h"
 #include "gantry/engine/engine.h"
 #include "gantry/platform/stack_manager.h"
 #include "gantry/registry/registry.h"
@@ -33,6 +34,7 @@ struct Parts {
   build::Builder& builder;
   registry::Registry& registry;
   distribution::Distribution& distribution;
+  distribution::Mirror& mirror;
   disk::Keeper& disk;
   Daemon daemon;
   std::filesystem::path registry_htpasswd;  ///< who may use the registry inside; empty: everybody who reaches it

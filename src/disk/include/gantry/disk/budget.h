@@ -31,6 +31,7 @@ struct Budgets {
   Limit cache = Limit::percent(10);
   Limit logs = Limit::percent(5);
   Limit volumes = Limit::percent(80);
+  Limit mirror = Limit::percent(20);  ///< what the registry inside has of others
 };
 
 }  // namespace gantry::disk

@@ -10,11 +10,13 @@
 #include "gantry/build/builder.h"
 #include "gantry/disk/budget.h"
 #include "gantry/disk/usage.h"
+#include "gantry/distribution/mirror.h"
 #include "gantry/engine/engine.h"
 
-/// The disk module owns no bytes itself: it knows who does, and keeps images, build cache, logs and volumes within
-/// their budgets. Images and cache are collected by last use, step by step, and never what somebody uses; rotated logs
-/// go oldest first; volumes are never deleted, only watched.
+/// The disk module owns no bytes itself: it knows who does, and keeps images, build cache, logs, volumes and what the
+/// registry inside has of other registries within their budgets. Images, cache and mirrored content are collected by
+/// last use, step by step, and never what somebody uses; rotated logs go oldest first; volumes are never deleted, only
+/// watched.
 ///
 /// Life cycle: construct, `begin` when everything has been recovered, `close` before what it watches is closed.
 namespace gantry::disk {
@@ -28,7 +30,8 @@ struct Warning {
 
 class Keeper {
  public:
-  Keeper(engine::Engine& engine, build::Builder& builder, std::filesystem::path data_dir, Budgets budgets);
+  Keeper(engine::Engine& engine, build::Builder& builder, distribution::Distribution& registry,
+         distribution::Mirror& mirror, std::filesystem::path data_dir, Budgets budgets);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
   ~Keeper();

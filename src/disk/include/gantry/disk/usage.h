@@ -42,6 +42,11 @@ struct CacheUse {
   std::uint64_t mounts = 0;
 };
 
+struct RegistryUse {
+  std::uint64_t repositories = 0;
+  std::uint64_t bytes = 0;
+};
+
 struct FileSystem {
   std::uint64_t size = 0;
   std::uint64_t free = 0;  ///< for everybody
@@ -49,7 +54,7 @@ struct FileSystem {
 
 /// Which parts to measure: walking what containers and volumes wrote takes time.
 struct Parts {
-  bool images = true, containers = true, volumes = true, cache = true;
+  bool images = true, containers = true, volumes = true, cache = true, registry = true;
 };
 
 struct Usage {
@@ -60,11 +65,13 @@ struct Usage {
   std::vector<ContainerUse> containers;
   std::vector<VolumeUse> volumes;
   CacheUse cache;
+  RegistryUse registry;  ///< what was pushed to the registry inside
+  RegistryUse mirror;    ///< what it has of others
 };
 
 /// A kind of object in `gantry disk`.
 struct Share {
-  std::string kind;  ///< "images", "build cache", "containers", "logs", "volumes"
+  std::string kind;  ///< "images", "build cache", "containers", "logs", "volumes", "registry", "registry mirror"
   std::uint64_t count = 0;
   std::uint64_t used = 0;  ///< of those, by containers
   std::uint64_t bytes = 0;

@@ -16,6 +16,7 @@
 #include "gantry/base/time.h"
 #include "gantry/distribution/error.h"
 #include "gantry/image/image_store.h"
+#include "gantry/image/vouchers.h"
 #include "gantry/oci/digest.h"
 #include "gantry/store/store.h"
 
@@ -23,6 +24,9 @@
 /// distribution specification 1.1 has them. It owns `<root>/blobs` (blobs by digest, as they were pushed),
 /// `<root>/uploads` and its rows. A blob that is the uncompressed tar of a layer the engine has is not kept a second
 /// time: it is made again from the layer's files whenever somebody wants it, and the layer stays as long as the blob.
+///
+/// A blob is there for a repository, and for no other, when it was uploaded or mounted there: knowing its digest gives
+/// nobody its bytes, nor the knowledge that it exists.
 ///
 /// A manifest is visible only when everything it names is there and durable; what it names stays while it is there.
 ///
@@ -37,6 +41,7 @@ struct Options {
   std::vector<std::string> immutable;
   std::chrono::seconds grace{3600};           ///< what nothing refers to yet is kept for so long
   std::chrono::seconds upload_expiry{86400};  ///< since its last byte
+  std::shared_ptr<image::Vouchers> vouchers;  ///< by which the engine shows that it has a layer; empty: it cannot
 };
 
 inline constexpr std::size_t kManifestLimit = 4u << 20;
@@ -71,8 +76,9 @@ struct RepositoryInfo {
   std::uint64_t manifests = 0;
   std::uint64_t size = 0;  ///< bytes of its blobs, whether other repositories have them too or not
   Timestamp pushed{};      ///< the last one
+  bool mirrored = false;   ///< it is another registry's (mirror.h)
 };
-BOOST_DESCRIBE_STRUCT(RepositoryInfo, (), (name, tags, manifests, size, pushed))
+BOOST_DESCRIBE_STRUCT(RepositoryInfo, (), (name, tags, manifests, size, pushed, mirrored))
 
 struct Collected {
   std::uint64_t uploads = 0, manifests = 0, blobs = 0;
@@ -83,20 +89,22 @@ BOOST_DESCRIBE_STRUCT(Collected, (), (uploads, manifests, blobs, bytes))
 /// What it holds, for metrics and for who asks where the bytes are.
 struct Totals {
   std::uint64_t repositories = 0, tags = 0, manifests = 0, blobs = 0, uploads = 0;
-  std::uint64_t bytes = 0;         ///< of blobs that are kept as files
+  std::uint64_t bytes = 0;         ///< of blobs that are kept as files, mirrored ones included
   std::uint64_t shared_bytes = 0;  ///< of blobs that are made from layers of the engine
 };
 BOOST_DESCRIBE_STRUCT(Totals, (), (repositories, tags, manifests, blobs, uploads, bytes, shared_bytes))
 
-/// An open blob: a file, or a layer whose tar is made while it is read.
+/// An open blob: a file, or something that is made, or comes, while it is read.
 class Blob {
  public:
   Blob(std::uint64_t size, Fd file) : size_(size), file_(std::make_shared<Fd>(std::move(file))) {}
-  using Produce = std::function<void(const std::function<void(std::string_view)>& sink)>;
+  /// Gives `size` bytes from `first` on.
+  using Produce =
+      std::function<void(std::uint64_t first, std::uint64_t size, const std::function<void(std::string_view)>& sink)>;
   Blob(std::uint64_t size, Produce produce) : size_(size), produce_(std::move(produce)) {}
 
   std::uint64_t size() const { return size_; }
-  /// Empty for one that is made: then `produce` writes all of it.
+  /// Empty for one that is made: then `produce` writes it.
   const std::shared_ptr<Fd>& file() const { return file_; }
   const Produce& produce() const { return produce_; }
 
@@ -116,12 +124,12 @@ class Distribution {
   /// Errors of all of these are RegistryError: NAME_INVALID, DIGEST_INVALID for what has not the form; *_UNKNOWN for
   /// what is not there.
 
-  /// nullopt: the repository does not have it. A layer of the engine counts as there for every repository: who pushes
-  /// a manifest that names it gets it linked.
+  /// nullopt: the repository does not have it.
   std::optional<std::uint64_t> blob_size(const std::string& repository, const std::string& digest);
   Blob open_blob(const std::string& repository, const std::string& digest);
   void delete_blob(const std::string& repository, const std::string& digest);
-  /// Gives `repository` a blob that another one has (`from`: that one; empty: any). False: nobody has it.
+  /// Gives `repository` a blob that `from` has; `from` may be a voucher for a layer of the engine. False: it has not,
+  /// or is empty, and the blob is not in `repository` already.
   bool mount(const std::string& repository, const std::string& digest, const std::string& from);
 
   /// Returns its id.
@@ -156,6 +164,7 @@ class Distribution {
   Totals totals();
 
  private:
+  friend class Mirror;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -29,6 +29,9 @@ using Logins = std::map<std::string, Credentials>;
 /// The content of an `X-Registry-Config` header: base64url (or base64) of {registry: what `X-Registry-Auth` holds}; ""
 /// is nobody. Error invalid, without quoting any of it.
 Logins parse_logins(std::string_view value);
+/// The content of a docker `config.json`: what its "auths" hold. Who keeps passwords in a helper (credsStore) has
+/// nothing there. Error invalid, without quoting any of it.
+Logins parse_docker_config(std::string_view text);
 std::optional<Credentials> login_at(const Logins& logins, const std::string& registry);
 
 }  // namespace gantry::registry

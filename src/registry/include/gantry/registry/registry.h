@@ -13,6 +13,7 @@
 
 #include "gantry/base/async.h"
 #include "gantry/image/image_store.h"
+#include "gantry/image/vouchers.h"
 #include "gantry/registry/credentials.h"
 #include "gantry/registry/platform.h"
 
@@ -38,6 +39,8 @@ struct Options {
   int attempts = 5;                                 ///< of one request, with back-off in between
   std::chrono::milliseconds first_backoff{500};     ///< doubles; a Retry-After wins, up to `longest_wait`
   std::chrono::milliseconds longest_wait{60'000};
+  /// What the registry inside this daemon knows us by: what it may take from the engine is not sent. Empty: it is sent.
+  std::shared_ptr<image::Vouchers> vouchers;
 };
 
 /// What happens to one layer, or to the whole. In brackets: what docker says.
