@@ -151,7 +151,7 @@ class Distribution {
 
   /// Removes what nothing refers to any more and is older than the grace period, and ends uploads that have expired
   /// (with a `grace` of its own: those to which nothing came for so long); with `untagged` also manifests that
-  /// have no tag, are in no index and about no manifest. In many small steps: pushes and pulls go on meanwhile.
+  /// have no tag, are in no index and about no manifest that is there. In many small steps: pushes and pulls go on meanwhile.
   Collected collect(bool untagged, std::optional<std::chrono::seconds> grace = std::nullopt);
   Totals totals();
 
