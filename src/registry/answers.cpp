@@ -103,4 +103,11 @@ std::optional<std::chrono::milliseconds> retry_after(const HttpAnswer& answer) {
   return std::chrono::seconds(std::clamp<std::int64_t>(left, 0, 1'000'000));
 }
 
+std::string next_page(const http::Headers& headers) {
+  auto link = headers.get("Link");
+  auto open = link.find('<'), close = link.find('>');
+  if (open == std::string::npos || close == std::string::npos || close < open) return "";
+  return link.substr(open + 1, close - open - 1);
+}
+
 }  // namespace gantry::registry

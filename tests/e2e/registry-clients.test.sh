@@ -2,40 +2,19 @@
 # Clients of the registry inside gantryd that it was not written beside: cosign (both ways to keep a signature) and podman,
 # also with TLS and sign-in. What they say is believed only when the same command says no to something else.
 . "$(dirname "$0")/lib.sh"
-: "${GANTRY_CLIENTS:=$GANTRY_SOURCE/build/clients}"
-for client in cosign cosign-2 podman conmon; do
+. "$(dirname "$0")/cosign-lib.sh"
+for client in podman conmon; do
     [ -x "$GANTRY_CLIENTS/$client" ] || fail "there is no $client in $GANTRY_CLIENTS (fix: run 'scripts/fetch-clients build/clients')"
 done
 for program in skopeo htpasswd openssl; do
     command -v "$program" >/dev/null || fail "$program is not installed (packaging/packages.test)"
 done
-
-# Their settings, keys and sign-ins are this test's.
-export HOME=$W/home COSIGN_PASSWORD=secret XDG_RUNTIME_DIR=$W/home/run DOCKER_CONFIG=$W/home/.docker
-unset REGISTRY_AUTH_FILE
-mkdir -p "$HOME/run" "$DOCKER_CONFIG"
-echo "{}" >"$DOCKER_CONFIG/config.json"
-cosign() { timeout -s KILL 60 "$GANTRY_CLIENTS/cosign" "$@"; }
-cosign2() { timeout -s KILL 60 "$GANTRY_CLIENTS/cosign-2" "$@"; }
 podman() {
     LD_LIBRARY_PATH=$GANTRY_CLIENTS timeout -s KILL 60 "$GANTRY_CLIENTS/podman" --conmon "$GANTRY_CLIENTS/conmon" \
         --root "$W/podman/root" --runroot "$W/podman/run" --tmpdir "$W/podman/tmp" --storage-driver vfs \
         --cgroup-manager cgroupfs --events-backend none "$@"
 }
-# No transparency log is asked: there is none here.
-PLAIN=--allow-http-registry
-sign() { cosign sign -y "$PLAIN" --key "$W/ann.key" --tlog-upload=false --use-signing-config=false "$@"; }
-sign2() { cosign2 sign -y "$PLAIN" --key "$W/ann.key" --tlog-upload=false "$@"; }
-verify() { cosign verify "$PLAIN" --key "$W/${KEY:-ann}.pub" --insecure-ignore-tlog=true "$@"; }
-verify2() { cosign2 verify "$PLAIN" --key "$W/${KEY:-ann}.pub" --insecure-ignore-tlog=true "$@"; }
-made() { "$@" >"$W/out" 2>&1 </dev/null || fail "failed: $*: $(cat "$W/out")"; }
-refused() { # DESCRIPTION COMMAND...: it fails by itself, not because it hung
-    local what=$1 code
-    shift
-    code=$(status "$@")
-    [ "$code" != 0 ] && [ "$code" -lt 126 ] || fail "$what: status $code: $(cat "$W/out")"
-}
-digest() { curl -fsSI -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$R/v2/$1/manifests/$2" | sed -n 's/^docker-content-digest: //Ip' | tr -d '\r'; }
+digest() { digest_at "$R/$1:$2"; }
 tags() { gantry registry tags "$R/$1" | sort | paste -sd' '; }
 # referrers REPOSITORY DIGEST: their kinds
 referrers() { curl -fsS "http://$R/v2/$1/referrers/$2" | jq -r '.manifests[].artifactType' | sort | paste -sd' '; }
@@ -49,7 +28,6 @@ gantry build -q -t "$R/team/bb:2" -f "$W/Dockerfile" "$W/empty" >/dev/null
 gantry tag bb:1 "$R/team/bb:1"
 for tag in 1 2; do gantry push -q "$R/team/bb:$tag" >/dev/null; done
 D=$(digest team/bb 1)
-for name in ann bob; do (cd "$W" && made cosign generate-key-pair --output-key-prefix "$name"); done
 
 say "cosign: a signature as referrer"
 refused "not signed yet" verify "$R/team/bb:1"
@@ -60,8 +38,7 @@ expect "a referrer" "$(referrers team/bb "$D")" application/vnd.dev.sigstore.bun
 expect "no tag" "$(tags team/bb)" "1 2"
 refused "another image" verify "$R/team/bb:2"
 KEY=bob refused "another key" verify "$R/team/bb:1"
-echo '{"built":"here"}' >"$W/predicate"
-made cosign attest -y "$PLAIN" --key "$W/ann.key" --tlog-upload=false --use-signing-config=false --type custom --predicate "$W/predicate" "$R/team/bb@$D"
+made attest "$R/team/bb@$D"
 attested() { "$1" verify-attestation "$PLAIN" --key "$W/$2.pub" --insecure-ignore-tlog=true --type custom "$R/team/bb:1"; }
 made attested cosign ann
 contains "the predicate" "$(grep '^{' "$W/out" | jq -r .payload | base64 -d | jq -r .predicate.Data)" "$(cat "$W/predicate")"
