@@ -139,6 +139,10 @@ std::uint64_t Uploads::append(const std::string& repository, const std::string& 
     }
     write_all(session->fd.get(), data, "upload " + id);
   } catch (const Error&) {
+    // Who says where it stands can go on from there when there is room again. Others begin anew, and what is kept of
+    // theirs would only keep the disk full.
+    auto good = static_cast<off_t>(session->offset);
+    if (at && ::ftruncate(session->fd.get(), good) == 0 && ::lseek(session->fd.get(), good, SEEK_SET) == good) throw;
     session->over = true;
     ::unlink(session->file.c_str());
     lock.unlock();
