@@ -38,7 +38,7 @@ begin() {
 say "clients are told, and nothing of theirs stays"
 make_image "127.0.0.1:$P/large:1" 110 3
 expect "skopeo fails" "$(status skopeo --insecure-policy copy -q --src-tls-verify=false --dest-tls-verify=false "docker://127.0.0.1:$P/large:1" "docker://$R/large:1")" 1
-contains "skopeo is told" "$(cat "$W/out")" "disk is full"
+contains "skopeo is told" "$(cat "$W/out")" "Insufficient Storage"
 given_back
 expect "gantry fails" "$(status gantry image cp -q "127.0.0.1:$P/large:1" "$R/large:1")" 125
 contains "gantry is told" "$(cat "$W/out")" "disk is full"
