@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kMostUploads = 1000;
 constexpr std::size_t kIdDigits = 32;
-constexpr std::uint64_t kKeptFree = 64u << 20;   // the store and running containers need room, too
+// The store and running containers need room, too; and with less than 64 MiB the daemon would not start again.
+constexpr std::uint64_t kKeptFree = 96u << 20;
 constexpr std::uint64_t kLookEvery = 16u << 20;  // bytes between two looks at it
 constexpr std::size_t kReadSize = 1u << 20;
 

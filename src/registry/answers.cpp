@@ -87,7 +87,8 @@ Error refusal(const HttpAnswer& answer, const std::string& what, const std::stri
 }
 
 bool is_temporary(int status) {
-  return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
+  // 507: a disk is not given space within seconds.
+  return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505 && status != 507);
 }
 
 std::optional<std::chrono::milliseconds> retry_after(const HttpAnswer& answer) {

@@ -47,7 +47,7 @@ for at in "$OPEN" "$OWN"; do
     forget
     expect "pulled again" "$(inside "$at/app:1" cat /random)" "$random"
 done
-expect "without a name" "$(status build --push)" 1
+expect "without a name" "$(status build --push)" 2
 contains "why" "$(cat "$W/out")" "--tag"
 P3=$(free_port)
 expect "nobody there" "$(status build --push -t "127.0.0.1:$P3/app:1")" 1
