@@ -161,7 +161,8 @@ bool Distribution::mount(const std::string& repository, const std::string& diges
     if (there) rows::link(t, repository, wanted, seconds_now());
     return there;
   });
-  if (linked || !impl_->share_layer(wanted)) return linked;
+  // A layer of the engine counts as everybody's; what only another repository has does not.
+  if (linked || !impl_->images.has_layer_tar(wanted) || !impl_->share_layer(wanted)) return linked;
   impl_->database.transaction([&](store::Transaction& t) { rows::link(t, repository, wanted, seconds_now()); });
   return true;
 }

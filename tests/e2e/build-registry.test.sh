@@ -50,7 +50,7 @@ done
 expect "without a name" "$(status build --push)" 2
 contains "why" "$(cat "$W/out")" "--tag"
 P3=$(free_port)
-expect "nobody there" "$(status build --push -t "127.0.0.1:$P3/app:1")" 1
+[ "$(status build --push -t "127.0.0.1:$P3/app:1")" != 0 ] || fail "pushed to nobody"
 contains "why" "$(cat "$W/out")" "127.0.0.1:$P3"
 expect "what was built is kept" "$(inside "127.0.0.1:$P3/app:1" cat /end)" 1
 forget
@@ -67,10 +67,12 @@ for at in "$OPEN" "$OWN"; do
     build -t app:3 >/dev/null
     [ "$(inside app:3 cat /random)" != "$random" ] || fail "without --cache-from it is the same number: this test shows nothing"
     forget
-    build -t "$at/app:inline" --push --cache-to type=inline >/dev/null
+    # What is in the image itself are the steps of its last stage.
+    printf 'FROM base:1\nRUN head -c 16 /dev/urandom | md5sum >/random\n' >"$W/single"
+    gantry build -q -f "$W/single" -t "$at/app:inline" --push --cache-to type=inline "$W/empty" >/dev/null
     random=$(inside "$at/app:inline" cat /random)
     forget
-    build -t app:4 --cache-from "$at/app:inline" >/dev/null
+    gantry build -q -f "$W/single" -t app:4 --cache-from "$at/app:inline" "$W/empty" >/dev/null
     expect "from the image itself, $at" "$(inside app:4 cat /random)" "$random"
     forget
 done
@@ -82,7 +84,7 @@ first=$(skopeo inspect --tls-verify=false --raw "docker://$OPEN/app:cache" | jq 
 
 say "where one has to sign in"
 forget
-expect "not signed in" "$(status build --push -t "$CLOSED/app:1")" 1
+[ "$(status build --push -t "$CLOSED/app:1")" != 0 ] || fail "pushed without signing in"
 contains "what to do" "$(cat "$W/out")" "gantry login"
 echo secret | gantry login -u ann --password-stdin "$CLOSED" >/dev/null 2>&1
 build --push -t "$CLOSED/app:1" --cache-to "$CLOSED/app:cache" >/dev/null
