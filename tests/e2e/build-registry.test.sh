@@ -92,4 +92,11 @@ random=$(inside "$CLOSED/app:1" cat /random)
 forget
 build -t app:6 --cache-from "$CLOSED/app:cache" >/dev/null
 expect "from there" "$(inside app:6 cat /random)" "$random"
+forget
+printf 'FROM %s/app:1\nRUN cp /random /copied\n' "$CLOSED" >"$W/based"
+gantry build -q -f "$W/based" -t app:7 "$W/empty" >/dev/null || fail "a base image where one has to sign in"
+expect "based on it" "$(inside app:7 cat /copied)" "$random"
+gantry logout "$CLOSED" >/dev/null
+forget
+[ "$(status gantry build -q -f "$W/based" -t app:7 "$W/empty")" != 0 ] || fail "built without signing in"
 gantry image ls -q | sort -u | while read -r image; do gantry image rm -f "$image" >/dev/null; done
