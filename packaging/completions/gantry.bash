@@ -203,7 +203,7 @@ _gantry() {
       [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
       ;;
     "image cp")
-      options="-a --all --platform -q --quiet -H --host --format --progress -h --help"
+      options="-a --all -r --referrers --platform -q --quiet -H --host --format --progress -h --help"
       [[ $current == -* ]] || values="$(gantry image ls 2>/dev/null | awk 'NR > 1 {print $1}')"
       ;;
     "login")

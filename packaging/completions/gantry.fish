@@ -555,6 +555,7 @@ complete -c gantry -n '__fish_seen_subcommand_from push' -s h -l help -d 'show t
 complete -c gantry -f -n '__fish_seen_subcommand_from push' -a '(gantry image ls 2>/dev/null | awk \'NR > 1 {print $1}\')'
 complete -c gantry -f -n '__fish_seen_subcommand_from image; and not __fish_seen_subcommand_from ls rm inspect tag history diff verify save load prune import bootstrap cp' -a cp -d 'Copy an image from one registry to another, without unpacking it'
 complete -c gantry -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from cp' -s a -l all -d 'an index with the images for all platforms'
+complete -c gantry -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from cp' -s r -l referrers -d 'with what is about it: signatures, attestations, lists of parts'
 complete -c gantry -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from cp' -l platform -r -d 'for another machine than this one'
 complete -c gantry -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from cp' -s q -l quiet -d 'no progress; print the digest'
 complete -c gantry -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from cp' -s H -l host -r -d 'socket of the daemon (GANTRY_HOST, /run/gantry/gantry.sock)'

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <set>
 
 #include "builder_impl.h"
@@ -167,46 +168,44 @@ task<Builder::CacheUsage> Builder::cache_usage() {
   co_return co_await impl_->pool.run(measure);
 }
 
-task<std::uint64_t> Builder::prune_cache() {
-  auto* impl = impl_.get();
-  auto kept = impl_->workshop.mounts.used();
-  auto prune = [impl, kept] {
-    std::vector<std::string> unused;
-    std::uint64_t freed = impl->workshop.mounts.prune(kept);
-    for (const auto& layer : impl->images.layers())
-      if (layer.images == 0) unused.push_back(layer.diff_id);
-    return freed + impl->images.discard_layers(unused);
-  };
-  co_return co_await impl_->pool.run(prune);
-}
+task<std::uint64_t> Builder::prune_cache() { return shrink_cache(0); }
 
 task<std::uint64_t> Builder::shrink_cache(std::uint64_t target) {
   auto* impl = impl_.get();
-  auto kept = impl_->workshop.mounts.used();
-  auto shrink = [impl, kept, target] {
-    struct Entry {
-      std::int64_t used;
-      std::uint64_t bytes;
-      bool mount;
-      std::string name;
-    };
-    std::vector<Entry> entries;
-    std::uint64_t total = 0;
-    for (auto& mount : impl->workshop.mounts.list()) entries.push_back({mount.used, mount.bytes, true, std::move(mount.name)});
+  struct Entry {
+    std::int64_t used;
+    std::uint64_t bytes;
+    bool mount;
+    std::string name;
+  };
+  auto list = [impl] {
+    std::vector<Entry> out;
+    for (auto& mount : impl->workshop.mounts.list())
+      out.push_back({mount.used, mount.bytes, true, std::move(mount.name)});
     for (auto& layer : impl->images.layers())
       if (layer.images == 0)
-        entries.push_back({impl->cache.last_used(layer.diff_id), layer.size, false, std::move(layer.diff_id)});
-    for (const auto& entry : entries) total += entry.bytes;
-    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.used < b.used; });
-    std::uint64_t freed = 0;
-    for (const auto& entry : entries) {
-      if (total <= target + freed) break;
-      if (entry.mount && std::find(kept.begin(), kept.end(), entry.name) != kept.end()) continue;
-      freed += entry.mount ? impl->workshop.mounts.remove(entry.name) : impl->images.discard_layers({entry.name});
-    }
-    return freed;
+        out.push_back({impl->cache.last_used(layer.diff_id), layer.size, false, std::move(layer.diff_id)});
+    std::ranges::sort(out, {}, &Entry::used);
+    return out;
   };
-  co_return co_await impl_->pool.run(shrink);
+  auto entries = co_await impl->pool.run(list);
+  std::uint64_t total = 0, freed = 0;
+  for (const auto& entry : entries) total += entry.bytes;
+  for (const auto& entry : entries) {
+    if (target > 0 && total <= target + freed) break;
+    auto name = entry.name;
+    if (entry.mount) {
+      // Asked here, where builds take them: none begins with a directory that is going.
+      auto aside = impl->workshop.mounts.set_aside(name);
+      if (!aside) continue;
+      name = *aside;
+    }
+    auto remove = [impl, name, mount = entry.mount] {
+      return mount ? impl->workshop.mounts.remove(name) : impl->images.discard_layers({name});
+    };
+    freed += co_await impl->pool.run(remove);
+  }
+  co_return freed;
 }
 
 std::optional<Provenance> Builder::provenance(const std::string& image) const { return impl_->records.find(image); }

@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <cstdio>
 
 #include "gantry/base/files.h"
+#include "gantry/base/ids.h"
 #include "gantry/image/disk.h"
 #include "gantry/oci/digest.h"
 
@@ -41,10 +42,12 @@ task<std::shared_ptr<CacheMounts::Use>> CacheMounts::take(std::string id, Sharin
   co_return std::make_shared<Use>(*this, name, sharing == Sharing::locked);
 }
 
-std::vector<std::string> CacheMounts::used() const {
-  std::vector<std::string> out;
-  for (const auto& [name, state] : states_) out.push_back(name);
-  return out;
+std::optional<std::string> CacheMounts::set_aside(const std::string& name) {
+  if (states_.contains(name)) return std::nullopt;
+  // Still below the root: what a crash leaves there is listed, and collected like the others.
+  auto aside = "gone-" + random_hex(16);
+  if (::rename((root_ / name).c_str(), (root_ / aside).c_str()) < 0) return std::nullopt;
+  return aside;
 }
 
 std::vector<CacheMounts::Kept> CacheMounts::list() const {
@@ -72,20 +75,6 @@ std::uint64_t CacheMounts::size() const {
     total += image::disk_usage(directory.get());
   }
   return total;
-}
-
-std::uint64_t CacheMounts::prune(const std::vector<std::string>& kept) const {
-  std::uint64_t freed = 0;
-  std::vector<fs::path> gone;
-  for (const auto& entry : fs::directory_iterator(root_))
-    if (std::find(kept.begin(), kept.end(), entry.path().filename().string()) == kept.end())
-      gone.push_back(entry.path());
-  for (const auto& path : gone) {
-    Fd directory = open_file(path.string(), O_RDONLY | O_DIRECTORY);
-    freed += image::disk_usage(directory.get());
-    remove_tree(path);
-  }
-  return freed;
 }
 
 }  // namespace gantry::build

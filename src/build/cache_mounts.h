@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,9 @@ class CacheMounts {
   /// `locked` waits until nobody else has it locked; `private_` takes another directory when somebody uses it. The
   /// directory may not be there yet. Must not outlive this.
   task<std::shared_ptr<Use>> take(std::string id, Sharing sharing);
-  /// Names of the directories that are in use now.
-  std::vector<std::string> used() const;
+  /// Takes a directory away from the builds to come, so that it can be removed, and returns its new name; nullopt when
+  /// a build has it now, or it is gone.
+  std::optional<std::string> set_aside(const std::string& name);
 
   struct Kept {
     std::string name;
@@ -47,11 +49,10 @@ class CacheMounts {
   };
   /// Any thread; blocking.
   std::vector<Kept> list() const;
+  /// Any thread; blocking. Of what was set aside; returns the bytes given back.
   std::uint64_t remove(const std::string& name) const;
   /// Any thread; blocking. Bytes on disk.
   std::uint64_t size() const;
-  /// Any thread; blocking. Removes all but these and returns the bytes given back.
-  std::uint64_t prune(const std::vector<std::string>& kept) const;
 
  private:
   struct State {

@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "context_archive.h"
+#include "credentials.h"
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"
 #include "input.h"
@@ -16,8 +17,24 @@ namespace {
 // The options travel in the request's head, which is limited to 64 KiB.
 constexpr std::size_t kLongestText = 40u << 10;
 
-http::ClientRequest build_request(const BuildOptions& options) {
+// What a Dockerfile is built from is known only where it is read, so all sign-ins go along, as docker does it.
+std::string all_logins(const Context& context) {
+  CredentialFile file(context.environment);
+  std::map<std::string, Login> logins;
+  for (const auto& registry : file.registries()) {
+    try {
+      if (auto login = file.find(registry)) logins[registry] = *login;
+    } catch (const Error& error) {
+      // Perhaps the build does not need this one.
+      context.console.err("not signed in at " + registry + ": " + error.message() + "\n");
+    }
+  }
+  return logins.empty() ? "" : logins_header(logins);
+}
+
+http::ClientRequest build_request(const Context& context, const BuildOptions& options) {
   http::ClientRequest request;
+  if (auto logins = all_logins(context); !logins.empty()) request.headers.add("X-Registry-Config", logins);
   request.method = "POST";
   request.path = "/v1/build";
   request.query.add("options", json::to_text(options));
@@ -160,7 +177,7 @@ task<boost::json::value> send_directory(Context& context, std::filesystem::path 
       co_return piece;
     }(archive, display);
   };
-  auto request = build_request(options);
+  auto request = build_request(context, options);
   co_return co_await build_and_show(context.client, std::move(request), std::move(producer), std::move(grants),
                                     display);
 }
@@ -172,7 +189,7 @@ task<boost::json::value> run_build(Context& context, BuildContext from, BuildOpt
   BuildDisplay display(progress, std::move(label));
   if (!from.directory.empty())
     co_return co_await send_directory(context, from.directory, std::move(options), std::move(grants), display);
-  auto request = build_request(options);
+  auto request = build_request(context, options);
   if (!from.from_stdin) {
     request.query.add("remote", from.url);
     http::BodyProducer none;

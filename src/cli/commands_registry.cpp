@@ -87,11 +87,12 @@ task<int> push(Context& context, Push request) {
 struct Copy {
   std::string source, target;
   std::optional<std::string> platform;
-  bool all = false, quiet = false;
+  bool all = false, referrers = false, quiet = false;
 };
 
 void declare_copy(Options& options, Copy& copy) {
   options.flag("-a,--all", copy.all, "an index with the images for all platforms")
+      .flag("-r,--referrers", copy.referrers, "with what is about it: signatures, attestations, lists of parts")
       .value("--platform", "OS/ARCHITECTURE", copy.platform, "for another machine than this one")
       .flag("-q,--quiet", copy.quiet, "no progress; print the digest")
       .required("SOURCE", copy.source)
@@ -108,6 +109,7 @@ task<int> copy(Context& context, Copy request) {
   body["source"] = request.source;
   body["target"] = request.target;
   body["all"] = request.all;
+  body["referrers"] = request.referrers;
   if (request.platform) body["platform"] = *request.platform;
   std::map<std::string, Login> logins;
   CredentialFile file(context.environment);
@@ -133,7 +135,11 @@ task<int> copy(Context& context, Copy request) {
   }
   auto sent = json::from<std::uint64_t>(result.at("sent"));
   auto blobs = json::from<std::uint64_t>(result.at("blobs"));
-  if (!request.quiet) context.console.err(fmt::format("{} blobs, {} sent\n", blobs, human_bytes(sent)));
+  auto referrers = json::from<std::uint64_t>(result.at("referrers"));
+  if (!request.quiet) {
+    auto about = request.referrers ? fmt::format("{} referrers, ", referrers) : "";
+    context.console.err(fmt::format("{}{} blobs, {} sent\n", about, blobs, human_bytes(sent)));
+  }
   context.console.out(json::from<std::string>(result.at("digest")) + "\n");
   co_return 0;
 }
@@ -308,7 +314,7 @@ std::vector<Command> registry_commands() {
       {"image cp",
        "Copy an image from one registry to another, without unpacking it",
        {"gantry image cp debian:bookworm registry.example/base/debian:bookworm",
-        "gantry image cp --all docker://registry.example/app:1 docker://other.example/app:1"},
+        "gantry image cp --all --referrers docker://registry.example/app:1 docker://other.example/app:1"},
        prepare<Copy, declare_copy, copy>},
       {"login",
        "Sign in at a registry (docker.io when none is named); kept where docker keeps it",

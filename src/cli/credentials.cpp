@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "gantry/base/base64.h"
 #include "gantry/base/error.h"
@@ -132,6 +133,16 @@ std::optional<Login> CredentialFile::find(const std::string& registry) const {
   for (const auto& [key, value] : *all)
     if (host_of(key) == registry && value.is_object()) return login_in(value.as_object());
   return std::nullopt;
+}
+
+std::vector<std::string> CredentialFile::registries() const {
+  if (path_.empty()) return {};
+  std::set<std::string> out;
+  auto config = read(path_);
+  for (std::string_view part : {"auths", "credHelpers"})
+    if (const auto* all = object_in(config, part))
+      for (const auto& [key, value] : *all) out.insert(host_of(key));
+  return {out.begin(), out.end()};
 }
 
 std::string CredentialFile::keeper(const std::string& registry) const {

@@ -26,6 +26,8 @@ class CredentialFile {
 
   /// nullopt: nobody is signed in there. Error when a helper that the file names fails.
   std::optional<Login> find(const std::string& registry) const;
+  /// Registries that the file has something for, whoever keeps it.
+  std::vector<std::string> registries() const;
   void store(const std::string& registry, const Login& login) const;
   /// False when nobody was signed in.
   bool erase(const std::string& registry) const;

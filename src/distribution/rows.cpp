@@ -204,8 +204,10 @@ void delete_upload(Transaction& t, const std::string& id) {
 std::vector<Link> untagged(Transaction& t, std::int64_t limit, std::size_t count) {
   return links(
       t,
-      "SELECT repository, digest FROM distribution_manifests AS m WHERE pushed<? AND subject IS NULL AND "
-      "repository NOT IN (SELECT repository FROM distribution_mirrors) AND "
+      "SELECT repository, digest FROM distribution_manifests AS m WHERE pushed<? AND "
+      "repository NOT IN (SELECT repository FROM distribution_mirrors) "
+      "AND NOT EXISTS (SELECT 1 FROM distribution_manifests AS s "
+      "WHERE s.repository=m.repository AND s.digest=m.subject) AND "
       "NOT EXISTS (SELECT 1 FROM distribution_tags AS g WHERE g.repository=m.repository AND g.digest=m.digest) "
       "AND NOT EXISTS (SELECT 1 FROM distribution_references AS r "
       "WHERE r.repository=m.repository AND r.digest=m.digest) LIMIT ?",

@@ -64,7 +64,8 @@ void delete_upload(Transaction& t, const std::string& id);
 struct Link {
   std::string repository, digest;
 };
-/// Manifests of our own without a tag, in no index and about no manifest, pushed before `limit`; at most `count`.
+/// Manifests of our own without a tag, in no index and about no manifest that is there, pushed before `limit`; at most
+/// `count`.
 std::vector<Link> untagged(Transaction& t, std::int64_t limit, std::size_t count);
 /// Links that no manifest of their repository needs, made before `limit`; at most `count`.
 std::vector<Link> unused_links(Transaction& t, std::int64_t limit, std::size_t count);

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kMostUploads = 1000;
 constexpr std::size_t kIdDigits = 32;
-constexpr std::uint64_t kKeptFree = 64u << 20;   // the store and running containers need room, too
+// The store and running containers need room, too; and with less than 64 MiB the daemon would not start again.
+constexpr std::uint64_t kKeptFree = 96u << 20;
 constexpr std::uint64_t kLookEvery = 16u << 20;  // bytes between two looks at it
 constexpr std::size_t kReadSize = 1u << 20;
 
@@ -139,6 +140,10 @@ std::uint64_t Uploads::append(const std::string& repository, const std::string& 
     }
     write_all(session->fd.get(), data, "upload " + id);
   } catch (const Error&) {
+    // Who says where it stands can go on from there when there is room again. Others begin anew, and what is kept of
+    // theirs would only keep the disk full.
+    auto good = static_cast<off_t>(session->offset);
+    if (at && ::ftruncate(session->fd.get(), good) == 0 && ::lseek(session->fd.get(), good, SEEK_SET) == good) throw;
     session->over = true;
     ::unlink(session->file.c_str());
     lock.unlock();

@@ -87,7 +87,8 @@ Error refusal(const HttpAnswer& answer, const std::string& what, const std::stri
 }
 
 bool is_temporary(int status) {
-  return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
+  // 507: a disk is not given space within seconds.
+  return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505 && status != 507);
 }
 
 std::optional<std::chrono::milliseconds> retry_after(const HttpAnswer& answer) {
@@ -101,6 +102,13 @@ std::optional<std::chrono::milliseconds> retry_after(const HttpAnswer& answer) {
   if (::strptime(field->c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts) == nullptr) return std::nullopt;
   auto left = ::timegm(&parts) - ::time(nullptr);
   return std::chrono::seconds(std::clamp<std::int64_t>(left, 0, 1'000'000));
+}
+
+std::string next_page(const http::Headers& headers) {
+  auto link = headers.get("Link");
+  auto open = link.find('<'), close = link.find('>');
+  if (open == std::string::npos || close == std::string::npos || close < open) return "";
+  return link.substr(open + 1, close - open - 1);
 }
 
 }  // namespace gantry::registry

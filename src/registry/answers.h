@@ -17,6 +17,9 @@ bool is_temporary(int status);
 /// How long the answer asks to wait (Retry-After: seconds, or a date).
 std::optional<std::chrono::milliseconds> retry_after(const HttpAnswer& answer);
 
+/// Where the next page of a list is (Link, RFC 8288), relative to this one; empty: this is the last.
+std::string next_page(const http::Headers& headers);
+
 /// At most `limit` bytes of `text`, on one line, without control characters.
 std::string printable(std::string_view text, std::size_t limit = 300);
 

@@ -9,6 +9,7 @@
 #include "gantry/base/json.h"
 #include "layer_meter.h"
 #include "manifest.h"
+#include "referrers.h"
 #include "remote.h"
 #include "upload.h"
 #include "workers.h"
@@ -19,6 +20,7 @@ namespace gantry::registry {
 namespace {
 
 constexpr int kDeepestIndex = 4;
+constexpr int kDeepestReferrer = 8;
 constexpr std::size_t kMostManifests = 1000;
 
 /// What matters here of any manifest or index.
@@ -27,9 +29,10 @@ struct AnyManifest {
   std::string mediaType;
   std::optional<oci::Descriptor> config;
   std::vector<oci::Descriptor> layers;
+  std::optional<oci::Descriptor> subject;
   std::optional<json::bj::value> manifests;
 };
-BOOST_DESCRIBE_STRUCT(AnyManifest, (), (schemaVersion, mediaType, config, layers, manifests))
+BOOST_DESCRIBE_STRUCT(AnyManifest, (), (schemaVersion, mediaType, config, layers, subject, manifests))
 
 struct Document {
   std::string text;
@@ -59,6 +62,11 @@ class Copy {
     auto top = fetch(wanted);
     if (!request_.all) top = descend(std::move(top));
     copy_below(top, 0);
+    if (request_.referrers) {
+      // Whoever finds the tag finds the signatures.
+      put(top, top.digest);
+      copy_about(top.digest, 0);
+    }
     put(top, to_.tag);
     result_.source = from_.familiar();
     result_.target = to_.familiar();
@@ -70,6 +78,20 @@ class Copy {
   std::string shown() const { return "copy of " + from_.familiar(); }
 
   Document fetch(const std::string& reference) {
+    auto got = ask(reference);
+    source_.require_success(got, shown());
+    return document_of(std::move(got), reference);
+  }
+
+  // nullopt: it is not there.
+  std::optional<Document> find(const std::string& reference) {
+    auto got = ask(reference);
+    if (got.status == 404) return std::nullopt;
+    source_.require_success(got, shown());
+    return document_of(std::move(got), reference);
+  }
+
+  HttpAnswer ask(const std::string& reference) {
     Remote::Call call;
     call.path = "manifests/" + reference;
     // Whatever it is; what is known first.
@@ -77,9 +99,11 @@ class Copy {
                               accepted_manifests() + ", application/vnd.oci.artifact.manifest.v1+json, */*;q=0.1");
     call.limit = kManifestLimit;
     call.what = shown();
-    auto got = source_.call(std::move(call), teller(reference));
-    source_.require_success(got.answer, shown());
-    Document out{std::move(got.answer.body), got.answer.headers.get("Content-Type"), {}};
+    return source_.call(std::move(call), teller(reference)).answer;
+  }
+
+  Document document_of(HttpAnswer got, const std::string& reference) const {
+    Document out{std::move(got.body), got.headers.get("Content-Type"), {}};
     out.digest = oci::Digest::of(out.text).str();
     if (reference.starts_with("sha256:") && out.digest != reference)
       throw Error(ErrorKind::invalid, shown() + ": the registry gives the manifest " + out.digest + " for " + reference,
@@ -134,6 +158,31 @@ class Copy {
     auto child = fetch(digest);
     copy_below(child, depth);
     put(child, digest);
+    copy_about(digest, 0);
+  }
+
+  // What is about a manifest, and what is about that.
+  void copy_about(const std::string& digest, int depth) {
+    if (!request_.referrers || !asked_.insert(digest).second) return;
+    if (depth >= kDeepestReferrer)
+      throw Error(ErrorKind::invalid, shown() + ": what is about it leads on without end", "copy without --referrers");
+    for (const auto& referrer : find_referrers(source_, digest, teller(short_digest(digest)))) {
+      if (done_.insert(referrer).second) copy_referrer(fetch(referrer), referrer);
+      copy_about(referrer, depth + 1);
+    }
+    for (const auto& tag : digest_tags(digest)) {
+      auto found = find(tag);
+      if (!found) continue;
+      copy_referrer(*found, tag);
+      copy_about(found->digest, depth + 1);
+    }
+  }
+
+  void copy_referrer(const Document& document, const std::string& reference) {
+    if (++result_.referrers > kMostManifests)
+      throw Error(ErrorKind::unsupported, shown() + ": too much is about it", "copy without --referrers");
+    copy_below(document, 0);
+    put(document, reference);
   }
 
   void copy_blob(const oci::Descriptor& blob) {
@@ -173,16 +222,20 @@ class Copy {
   }
 
   void put(const Document& document, const std::string& reference) {
-    auto own_type = parse(document).mediaType;
+    auto any = parse(document);
+    auto type = any.mediaType.empty() ? document.type : any.mediaType;
     Remote::Call call;
     call.method = "PUT";
     call.path = "manifests/" + reference;
-    call.headers.emplace_back("Content-Type", own_type.empty() ? document.type : own_type);
+    call.headers.emplace_back("Content-Type", type);
     call.body = document.text;
     call.pushes = true;
     call.what = "copy to " + to_.familiar();
     auto got = target_.call(std::move(call));
     target_.require_success(got.answer, "copy to " + to_.familiar());
+    // A registry that knows referrers says so here; at others the list is the client's to write.
+    if (any.subject && got.answer.headers.find("OCI-Subject") == nullptr)
+      list_referrer(target_, any.subject->digest, document.text, type, document.digest);
   }
 
   Retries::Tell teller(std::string id) {
@@ -198,8 +251,9 @@ class Copy {
   StopFlag& stop_;
   Transport transport_;
   Remote source_, target_;
-  std::set<std::string> done_;  ///< blobs and manifests
-  std::mutex mutex_;            ///< of `result_` while blobs are sent
+  std::set<std::string> done_;   ///< blobs and manifests
+  std::set<std::string> asked_;  ///< manifests whose referrers were looked for
+  std::mutex mutex_;             ///< of `result_` while blobs are sent
   CopyResult result_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <boost/describe.hpp>
 
+#include "answers.h"
 #include "gantry/base/json.h"
 #include "manifest.h"
 #include "remote.h"
@@ -20,14 +21,6 @@ std::string domain_of(std::string server) {
     if (server.starts_with(scheme)) server.erase(0, scheme.size());
   server = server.substr(0, server.find('/'));
   return server.empty() || server == "index.docker.io" || server == "registry-1.docker.io" ? "docker.io" : server;
-}
-
-// RFC 8288: <url>; rel="next"
-std::string next_page(const http::Headers& headers) {
-  auto link = headers.get("Link");
-  auto open = link.find('<'), close = link.find('>');
-  if (open == std::string::npos || close == std::string::npos || close < open) return "";
-  return link.substr(open + 1, close - open - 1);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import tarfile
+import urllib.parse
 import urllib.request
 
 HOST, REST = sys.argv[1].split("/", 1)
@@ -30,7 +31,8 @@ def digest_of(data):
 
 
 def blob(data):
-    where = ask("POST", f"http://{HOST}/v2/{REPOSITORY}/blobs/uploads/", b"")["Location"]
+    begun = f"http://{HOST}/v2/{REPOSITORY}/blobs/uploads/"
+    where = urllib.parse.urljoin(begun, ask("POST", begun, b"")["Location"])  # it may be relative
     digest = digest_of(data)
     ask("PUT", where + ("&" if "?" in where else "?") + "digest=" + digest, data)
     return digest

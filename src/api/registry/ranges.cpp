@@ -24,7 +24,8 @@ std::optional<ByteRange> parse_range(const std::string* field, std::uint64_t siz
   auto first = number(text.substr(0, dash));
   auto last = number(text.substr(dash + 1));
   if (dash == 0) {  // the last so many
-    if (!last) return std::nullopt;
+    if (!last || size == 0) return std::nullopt;
+    if (*last == 0) throw distribution::RangeError("the range has no bytes");
     auto count = std::min(*last, size);
     return ByteRange{size - count, count};
   }

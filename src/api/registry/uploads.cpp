@@ -55,7 +55,8 @@ task<std::uint64_t> take_body(Context& context, http::Exchange& exchange, Upload
       }
       size += count;
     }
-    if (size > 0 || first) offset = co_await append(context, upload, first ? at : std::nullopt, piece.substr(0, size));
+    auto stands = at ? std::optional(offset) : std::nullopt;
+    if (size > 0 || first) offset = co_await append(context, upload, stands, piece.substr(0, size));
     if (gone) std::rethrow_exception(gone);
     first = false;
   }

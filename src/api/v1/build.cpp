@@ -2,6 +2,7 @@
 #include "../build_context.h"
 #include "../progress.h"
 #include "build_sessions.h"
+#include "gantry/oci/reference.h"
 #include "routes.h"
 
 namespace gantry::api::v1 {
@@ -39,11 +40,35 @@ class TakenSession {
   std::shared_ptr<BuildSession> session_;
 };
 
+/// What one build takes from the network, signed in as the client says.
+class SignedRemote : public build::Remote {
+ public:
+  SignedRemote(registry::Registry& registry, registry::Logins logins)
+      : registry_(registry), logins_(std::move(logins)) {}
+  task<> pull(std::string reference, std::string platform, std::function<void(std::string)> tell) override {
+    registry::PullRequest request;
+    request.reference = reference;
+    request.credentials = registry::login_at(logins_, oci::Reference::parse(reference).domain);
+    if (!platform.empty()) request.platform = registry::Platform::parse(platform);
+    tell("pulling " + reference + "\n");
+    auto got = co_await registry_.pull(std::move(request));
+    tell(reference + ": " + got.digest + "\n");
+  }
+  task<> fetch(std::string url, std::filesystem::path into) override {
+    co_await registry_.fetch(std::move(url), std::move(into));
+  }
+
+ private:
+  registry::Registry& registry_;
+  registry::Logins logins_;
+};
+
 task<json::bj::value> build_work(Services& services, std::filesystem::path context, build::Options options,
-                                 TellStep tell) {
+                                 registry::Logins logins, TellStep tell) {
+  SignedRemote remote(services.parts.registry, std::move(logins));
   auto tags = options.tags;
   auto sink = [&tell](const build::Step& step) { tell(json::to(step)); };
-  auto info = co_await services.parts.builder.build(context, std::move(options), sink);
+  auto info = co_await services.parts.builder.build(context, std::move(options), sink, &remote);
   publish(services, "image", "build", info.id, tags.empty() ? info.id : tags.front());
   co_return json::to(info);
 }
@@ -67,8 +92,13 @@ task<> build(Services& services, Sessions sessions, Call call) {
     path = unpacked;
   }
   BuildContext context(services, std::move(unpacked));
+  registry::Logins logins;
+  if (const auto* field = call.exchange.request().headers.find("X-Registry-Config"))
+    logins = registry::parse_logins(*field);
   auto* all = &services;
-  auto work = [all, path, options](TellStep tell) { return build_work(*all, path, options, std::move(tell)); };
+  auto work = [all, path, options, logins](TellStep tell) {
+    return build_work(*all, path, options, logins, std::move(tell));
+  };
   co_await stream_progress(call.exchange, work);
 }
 

@@ -26,14 +26,15 @@ struct CopyBody {
   std::string source, target;
   std::optional<std::string> platform;
   bool all = false;
+  bool referrers = false;
 };
-BOOST_DESCRIBE_STRUCT(CopyBody, (), (source, target, platform, all))
+BOOST_DESCRIBE_STRUCT(CopyBody, (), (source, target, platform, all, referrers))
 
 struct Copied {
   std::string source, target, digest;
-  std::uint64_t manifests = 0, blobs = 0, sent = 0;
+  std::uint64_t manifests = 0, referrers = 0, blobs = 0, sent = 0;
 };
-BOOST_DESCRIBE_STRUCT(Copied, (), (source, target, digest, manifests, blobs, sent))
+BOOST_DESCRIBE_STRUCT(Copied, (), (source, target, digest, manifests, referrers, blobs, sent))
 
 struct LoginBody {
   std::string server;
@@ -128,7 +129,8 @@ task<json::bj::value> copy_work(Services& services, registry::CopyRequest reques
   auto sink = sink_of(std::move(tell));
   auto done = co_await services.parts.registry.copy(std::move(request), std::move(sink));
   publish(services, "image", "copy", done.digest, done.target);
-  co_return json::to(Copied{done.source, done.target, done.digest, done.manifests, done.blobs, done.sent});
+  co_return json::to(
+      Copied{done.source, done.target, done.digest, done.manifests, done.referrers, done.blobs, done.sent});
 }
 
 // skopeo's way to say that it is a registry is taken, too.
@@ -147,6 +149,7 @@ task<> copy(Services& services, Call call) {
   *call.audited_object = request.target;
   if (body.platform) request.platform = registry::Platform::parse(*body.platform);
   request.all = body.all;
+  request.referrers = body.referrers;
   if (body.all && body.platform)
     throw Error(ErrorKind::invalid, "copy: all platforms, or one, but not both", "leave one of them out");
   const auto* logins = call.exchange.request().headers.find("X-Registry-Config");

@@ -29,6 +29,12 @@ TEST_F(CredentialsTest, RegistriesOfReferences) {
   EXPECT_EQ(registry_of("[::1]:5000/x"), "[::1]:5000");
 }
 
+TEST_F(CredentialsTest, RegistriesOfTheFile) {
+  EXPECT_TRUE(file_.registries().empty());
+  have(R"({"auths":{"https://index.docker.io/v1/":{},"b.example:5000":{}},"credHelpers":{"a.example":"x"}})");
+  EXPECT_EQ(file_.registries(), (std::vector<std::string>{"a.example", "b.example:5000", "docker.io"}));
+}
+
 TEST_F(CredentialsTest, KeepsWhatElseIsInTheFile) {
   EXPECT_FALSE(file_.find("a.example"));
   have(R"({"psFormat":"x","auths":{"https://old.example/v1/":{"auth":")" + encode_base64("ann:pass:word") + R"("}}})");

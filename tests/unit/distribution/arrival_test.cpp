@@ -2,7 +2,7 @@
 
 #include <thread>
 
-#include "fixture.h"
+#include "mirror_fixture.h"
 
 namespace gantry::distribution {
 namespace {

@@ -1,7 +1,7 @@
 #include <future>
 #include <thread>
 
-#include "fixture.h"
+#include "mirror_fixture.h"
 
 namespace gantry::distribution {
 namespace {

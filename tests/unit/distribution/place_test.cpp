@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "mirror_fixture.h"
 #include "proxy_names.h"
 
 namespace gantry::distribution {

@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "mirror_fixture.h"
 
 // Knowing a digest gives nobody a blob, nor the knowledge that there is one.
 namespace gantry::distribution {

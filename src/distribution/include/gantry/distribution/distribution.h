@@ -137,7 +137,7 @@ class Distribution {
   /// Bytes that are there.
   std::uint64_t upload_offset(const std::string& repository, const std::string& id);
   /// `at`: where the client thinks it stands (RangeError when it does not). Returns the new offset. A full disk ends
-  /// the upload, and its bytes are given back.
+  /// the upload and gives its bytes back, but for who said where it stands: that one may go on when there is room.
   std::uint64_t append(const std::string& repository, const std::string& id, std::optional<std::uint64_t> at,
                        std::string_view data);
   /// The blob is durable and linked when this returns. DIGEST_INVALID, and the upload is gone, when it is another.
@@ -159,7 +159,7 @@ class Distribution {
 
   /// Removes what nothing refers to any more and is older than the grace period, and ends uploads that have expired
   /// (with a `grace` of its own: those to which nothing came for so long); with `untagged` also manifests that
-  /// have no tag, are in no index and about no manifest. In many small steps: pushes and pulls go on meanwhile.
+  /// have no tag, are in no index and about none that is there. In many small steps: pushes and pulls go on meanwhile.
   Collected collect(bool untagged, std::optional<std::chrono::seconds> grace = std::nullopt);
   Totals totals();
 

@@ -114,7 +114,8 @@ struct PushResult {
 struct CopyRequest {
   std::string source, target;  ///< references; the target's tag is where it goes
   std::optional<Platform> platform;
-  bool all = false;  ///< an index with all it lists, instead of the image for the platform
+  bool all = false;        ///< an index with all it lists, instead of the image for the platform
+  bool referrers = false;  ///< and what is about what goes: signatures, attestations
   Logins logins;
 };
 
@@ -122,6 +123,7 @@ struct CopyResult {
   std::string source, target;   ///< familiar form
   std::string digest;           ///< the same at both ends
   std::uint64_t manifests = 0;  ///< below an index
+  std::uint64_t referrers = 0;  ///< manifests about others
   std::uint64_t blobs = 0;
   std::uint64_t sent = 0;  ///< bytes; what was there, or was taken over there, is not sent
 };
