@@ -117,10 +117,11 @@ class Server {
   image::ImageStore images_{database_, content_, dir_.path() / "layers"};
   distribution::Distribution registry_{
       database_, images_, distribution::Options{.root = dir_.path() / "registry", .immutable = {"team/*:v*"}}};
+  distribution::Mirror mirror_{registry_, {}};
   asio::io_context io_{1};
   WorkerPool pool_{1};
   TransferLimit transfers_{4};
-  registry_front::Context context_{registry_, pool_, transfers_, {}};
+  registry_front::Context context_{registry_, mirror_, pool_, transfers_, {}};
   Router router_{registry_front::routes(context_)};
   std::string upload_ = "none", digest_;
   unsigned served_ = 0;
