@@ -62,7 +62,7 @@ Options split_options(const std::vector<std::string>& options) {
 void add_cgroup_mounts(Words& words, const spec::Mount& mount, const CgroupTree& cgroups) {
   auto attributes = split_options(mount.options).attributes;
   if (cgroups.is_version2()) {
-    words.add("mount", "cgroup2", mount.destination, attributes, "source=cgroup");
+    words.add("mount", "cgroup2", mount.destination, attributes, "source=cgroup2");
     return;
   }
   words.add("mount", "tmpfs", mount.destination, attributes & ~std::uint64_t{MOUNT_ATTR_RDONLY},
