@@ -3,6 +3,7 @@
 #include "api.h"
 #include "command.h"
 #include "format.h"
+#include "gantry/disk/report.h"
 #include "table.h"
 
 namespace gantry::cli {
@@ -18,46 +19,7 @@ void declare_disk(Options& options, Disk& disk) {
   options.flag("-a,--all", disk.all, "every image, container and volume, not only the largest");
 }
 
-struct Share {
-  std::string kind;
-  std::uint64_t count = 0, used = 0, bytes = 0, reclaimable = 0;
-  std::optional<std::uint64_t> budget;
-  std::string how;
-};
-BOOST_DESCRIBE_STRUCT(Share, (), (kind, count, used, bytes, reclaimable, budget, how))
-
-struct ImageRow {
-  std::string id, name;
-  std::uint64_t bytes = 0, shared = 0, unique = 0;
-  std::int64_t containers = 0;
-  std::optional<Timestamp> used;
-};
-BOOST_DESCRIBE_STRUCT(ImageRow, (), (id, name, bytes, shared, unique, containers, used))
-
-struct ContainerRow {
-  std::string id, name;
-  bool running = false;
-  std::uint64_t writable = 0, logs = 0;
-};
-BOOST_DESCRIBE_STRUCT(ContainerRow, (), (id, name, running, writable, logs))
-
-struct VolumeRow {
-  std::string name;
-  bool anonymous = false;
-  std::uint64_t bytes = 0;
-  std::int64_t containers = 0;
-};
-BOOST_DESCRIBE_STRUCT(VolumeRow, (), (name, anonymous, bytes, containers))
-
-struct Report {
-  std::string data_dir;
-  std::uint64_t size = 0, free = 0, total = 0;
-  std::vector<Share> shares;
-  std::vector<ImageRow> images;
-  std::vector<ContainerRow> containers;
-  std::vector<VolumeRow> volumes;
-};
-BOOST_DESCRIBE_STRUCT(Report, (), (data_dir, size, free, total, shares, images, containers, volumes))
+using gantry::disk::Report;
 
 std::string shares_text(const Report& report) {
   Table table({"KIND", "COUNT", "IN USE", "SIZE", "BUDGET", "CAN BE GIVEN BACK"});

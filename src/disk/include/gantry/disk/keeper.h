@@ -9,6 +9,7 @@
 #include "gantry/base/async.h"
 #include "gantry/build/builder.h"
 #include "gantry/disk/budget.h"
+#include "gantry/disk/report.h"
 #include "gantry/disk/usage.h"
 #include "gantry/distribution/mirror.h"
 #include "gantry/engine/engine.h"
