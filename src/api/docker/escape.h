@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,5 +21,10 @@ class DetachKeys {
   std::string sequence_;
   std::string held_;
 };
+
+/// For AttachOptions::typed.
+inline std::function<std::optional<std::string>(std::string_view)> detached_by(DetachKeys keys) {
+  return [keys = std::make_shared<DetachKeys>(std::move(keys))](std::string_view typed) { return keys->pass(typed); };
+}
 
 }  // namespace gantry::api::docker

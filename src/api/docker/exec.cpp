@@ -1,6 +1,7 @@
-#include "attach.h"
+#include "../stdio_bridge.h"
 #include "bodies.h"
 #include "create.h"
+#include "escape.h"
 #include "human.h"
 #include "routes.h"
 
@@ -119,14 +120,14 @@ task<> start(Services& services, Call call) {
   AttachOptions options{.in = info.spec.stdin_open,
                         .out = info.spec.attach_out,
                         .err = info.spec.attach_err,
-                        .tty = info.spec.tty,
                         .framed = framed,
-                        .close_input = true};
+                        .close_input = !info.spec.tty};
   if (info.spec.tty) options.out = options.out || options.err;
   auto* engine = &services.engine();
   options.before_end = [engine, id]() -> task<> { (void)co_await engine->exec_wait(id); };
   DetachKeys keys(info.spec.detach_keys);
-  bool detached = co_await connect(client, started.session, options, std::move(keys));
+  if (info.spec.tty) options.typed = detached_by(std::move(keys));
+  bool detached = co_await connect(client, started.session, options);
   if (!detached) co_return;
   auto left = services.engine().container_event(info.container, "exec_detach");
   left.attributes["exec"] = id.str();

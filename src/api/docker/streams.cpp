@@ -1,7 +1,8 @@
 #include <array>
 
-#include "attach.h"
+#include "../stdio_bridge.h"
 #include "body.h"
+#include "escape.h"
 #include "routes.h"
 #include "websocket.h"
 
@@ -82,17 +83,17 @@ task<> logs(Services& services, Call call) {
 
 /// An attach as it was asked for, before the connection is taken over.
 struct Attach {
-  Attach(Services& services, const Call& call)
-      : query(call.query()), id(target(services, call)), keys(query.get("detachKeys")) {
+  Attach(Services& services, const Call& call) : query(call.query()), id(target(services, call)) {
+    DetachKeys keys(query.get("detachKeys"));
     auto info = services.engine().inspect(id);
     if (info.state == engine::State::paused)
       throw Error(ErrorKind::conflict, "container " + id.str() + " is paused, unpause the container before attach");
     options = {.in = docker_flag(query, "stdin") && info.spec.open_stdin,
                .out = docker_flag(query, "stdout"),
                .err = docker_flag(query, "stderr"),
-               .tty = info.spec.tty,
                .framed = !info.spec.tty,
-               .close_input = info.spec.stdin_once};
+               .close_input = info.spec.stdin_once && !info.spec.tty};
+    if (info.spec.tty) options.typed = detached_by(std::move(keys));
     stream = docker_flag(query, "stream");
     replay = docker_flag(query, "logs");
     if (!stream && !replay) throw Error(ErrorKind::invalid, "either the stream or the logs parameter must be set");
@@ -100,7 +101,6 @@ struct Attach {
 
   const http::Query& query;
   ContainerId id;
-  DetachKeys keys;
   AttachOptions options;
   bool stream = false;
   bool replay = false;
@@ -123,7 +123,7 @@ task<> run_attach(Services& services, Attach asked, std::shared_ptr<StdioSession
   }
   auto told = services.engine().container_event(asked.id, "attach");
   services.engine().publish(std::move(told));
-  bool detached = co_await connect(client, session, asked.options, std::move(asked.keys));
+  bool detached = co_await connect(client, session, asked.options);
   if (!detached) co_return;
   auto left = services.engine().container_event(asked.id, "detach");
   services.engine().publish(std::move(left));
