@@ -19,23 +19,6 @@ TellStep teller(std::shared_ptr<LineQueue> queue, asio::any_io_executor executor
   };
 }
 
-task<> run_work(task<boost::json::value> work, std::shared_ptr<LineQueue> queue,
-                gantry::detail::Outcome<boost::json::value>* outcome) {
-  co_await gantry::detail::settle<boost::json::value>(std::move(work), outcome);
-  // Steps posted by worker threads before the work ended are ahead of this one in the executor's queue.
-  co_await asio::post(asio::use_awaitable);
-  queue->close();
-}
-
-task<> write_lines(http::Exchange* exchange, std::shared_ptr<LineQueue> queue) {
-  while (true) {
-    auto lines = co_await queue->take();
-    if (lines.empty()) co_return;
-    if (!exchange->answered()) co_await exchange->start_stream(200, std::string(http::kNdjson));
-    co_await exchange->write(std::move(lines));
-  }
-}
-
 }  // namespace
 
 void LineQueue::push(std::string line) {
@@ -68,12 +51,23 @@ task<std::string> LineQueue::take() {
   co_return std::exchange(lines_, {});
 }
 
+task<> write_lines(http::Exchange* exchange, std::shared_ptr<LineQueue> queue, std::string content_type) {
+  while (true) {
+    auto lines = co_await queue->take();
+    if (lines.empty()) co_return;
+    if (!exchange->answered()) co_await exchange->start_stream(200, content_type);
+    co_await exchange->write(std::move(lines));
+  }
+}
+
 task<> stream_progress(http::Exchange& exchange, ProgressWork work) {
   using namespace asio::experimental::awaitable_operators;
   auto executor = co_await asio::this_coro::executor;
   auto queue = std::make_shared<LineQueue>(executor);
   gantry::detail::Outcome<boost::json::value> outcome;
-  co_await (run_work(work(teller(queue, executor)), queue, &outcome) && write_lines(&exchange, queue));
+  auto working = run_into(work(teller(queue, executor)), queue, &outcome);
+  auto writing = write_lines(&exchange, queue, std::string(http::kNdjson));
+  co_await (std::move(working) && std::move(writing));
   if (outcome.failure) std::rethrow_exception(outcome.failure);
   if (!exchange.answered()) co_await exchange.start_stream(200, std::string(http::kNdjson));
   co_await exchange.write(line_of("result", std::move(*outcome.value)));

@@ -35,6 +35,18 @@ class LineQueue {
   std::shared_ptr<Event> waiting_;
 };
 
+/// Does `work` and closes the queue after what it told, also from worker threads.
+template <class T>
+task<> run_into(task<T> work, std::shared_ptr<LineQueue> queue, gantry::detail::Outcome<T>* outcome) {
+  co_await gantry::detail::settle<T>(std::move(work), outcome);
+  // What worker threads posted before the work ended is ahead of this in the executor's queue.
+  co_await asio::post(asio::use_awaitable);
+  queue->close();
+}
+
+/// Writes lines as they come, until the queue is closed; the answer begins with the first.
+task<> write_lines(http::Exchange* exchange, std::shared_ptr<LineQueue> queue, std::string content_type);
+
 /// Tells one step. May be called from any thread, also after the client has gone.
 using TellStep = std::function<void(boost::json::value step)>;
 /// Does the work, telling steps, and gives the result.

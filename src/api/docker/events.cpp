@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "../event_stream.h"
 #include "routes.h"
 
 namespace gantry::api::docker {
@@ -108,16 +109,6 @@ class Wanted {
   }
   Filters filters_;
 };
-
-task<> until_then(Timestamp moment, task<> stream) {
-  auto present = now();
-  auto left = moment > present ? moment - present : Duration(0);
-  try {
-    co_await with_timeout<void>("events", left, std::move(stream));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::timeout) throw;
-  }
-}
 
 task<> events(Services& services, Call call) {
   Wanted wanted(call.query());

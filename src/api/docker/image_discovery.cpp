@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "../registry_login.h"
 #include "gantry/registry/registry.h"
 #include "image_lookup.h"
 #include "routes.h"
@@ -9,12 +10,6 @@ namespace gantry::api::docker {
 namespace {
 
 namespace bj = boost::json;
-
-std::optional<registry::Credentials> credentials_of(const Call& call) {
-  const auto* field = call.exchange.request().headers.find("X-Registry-Auth");
-  if (field == nullptr) return std::nullopt;
-  return registry::parse_auth_header(*field);
-}
 
 task<> inspect(Services& services, Call call) {
   auto reference = parse_reference(call.parameter("name")).canonical();

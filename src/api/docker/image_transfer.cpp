@@ -1,3 +1,4 @@
+#include "../registry_login.h"
 #include "bodies.h"
 #include "gantry/registry/registry.h"
 #include "image_archives.h"
@@ -9,12 +10,6 @@ namespace gantry::api::docker {
 namespace {
 
 namespace bj = boost::json;
-
-std::optional<registry::Credentials> credentials_of(const Call& call) {
-  const auto* field = call.exchange.request().headers.find("X-Registry-Auth");
-  if (field == nullptr) return std::nullopt;
-  return registry::parse_auth_header(*field);
-}
 
 /// Docker's status texts, in the order of registry::Step; what has numbers carries them.
 std::string status_of(const registry::Progress& progress) {

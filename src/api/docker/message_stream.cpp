@@ -15,22 +15,6 @@ Tell teller(std::shared_ptr<LineQueue> queue, asio::any_io_executor executor) {
   };
 }
 
-task<> run_work(task<> work, std::shared_ptr<LineQueue> queue, gantry::detail::Outcome<void>* outcome) {
-  co_await gantry::detail::settle<void>(std::move(work), outcome);
-  // Messages posted by worker threads before the work ended are ahead of this one in the executor's queue.
-  co_await asio::post(asio::use_awaitable);
-  queue->close();
-}
-
-task<> write_lines(http::Exchange* exchange, std::shared_ptr<LineQueue> queue) {
-  while (true) {
-    auto lines = co_await queue->take();
-    if (lines.empty()) co_return;
-    if (!exchange->answered()) co_await exchange->start_stream(200, std::string(http::kJson));
-    co_await exchange->write(std::move(lines));
-  }
-}
-
 bj::object failure_message(std::exception_ptr failure) {
   bj::object detail;
   std::string text;
@@ -63,7 +47,9 @@ task<> stream_messages(http::Exchange& exchange, MessageWork work) {
   auto executor = co_await asio::this_coro::executor;
   auto queue = std::make_shared<LineQueue>(executor);
   gantry::detail::Outcome<void> outcome;
-  co_await (run_work(work(teller(queue, executor)), queue, &outcome) && write_lines(&exchange, queue));
+  auto working = run_into(work(teller(queue, executor)), queue, &outcome);
+  auto writing = write_lines(&exchange, queue, std::string(http::kJson));
+  co_await (std::move(working) && std::move(writing));
   if (!outcome.failure) {
     if (!exchange.answered()) co_await exchange.start_stream(200, std::string(http::kJson));
     co_return;

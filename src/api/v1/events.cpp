@@ -1,3 +1,4 @@
+#include "../event_stream.h"
 #include "routes.h"
 
 namespace gantry::api::v1 {
@@ -27,17 +28,6 @@ struct Wanted {
 
 task<> write_event(http::Exchange* exchange, const Wanted* wanted, engine::Event event) {
   if ((*wanted)(event)) co_await exchange->write(json::to_text(event) + "\n");
-}
-
-/// Ends a stream that follows at the moment given.
-task<> until_then(Timestamp moment, task<> stream) {
-  auto present = now();
-  auto left = moment > present ? moment - present : Duration(0);  // both ends of time at once would overflow
-  try {
-    co_await with_timeout<void>("events", left, std::move(stream));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::timeout) throw;
-  }
 }
 
 task<> events(Services& services, Call call) {

@@ -1,5 +1,6 @@
 #include "gantry/registry/registry.h"
 #include "../progress.h"
+#include "../registry_login.h"
 #include "routes.h"
 
 namespace gantry::api::v1 {
@@ -72,12 +73,6 @@ struct LoggedIn {
   std::string identity_token;
 };
 BOOST_DESCRIBE_STRUCT(LoggedIn, (), (identity_token))
-
-std::optional<registry::Credentials> credentials_of(const Call& call) {
-  const auto* field = call.exchange.request().headers.find("X-Registry-Auth");
-  if (field == nullptr) return std::nullopt;
-  return registry::parse_auth_header(*field);
-}
 
 registry::ProgressSink sink_of(TellStep tell) {
   return [tell = std::move(tell)](const registry::Progress& step) {
