@@ -2,11 +2,10 @@
 
 #include <sys/stat.h>
 
-#include <boost/asio/local/stream_protocol.hpp>
-
 #include "api.h"
 #include "gantry/base/base64.h"
 #include "gantry/base/files.h"
+#include "gantry/base/relay.h"
 
 namespace gantry::cli {
 namespace {
@@ -14,7 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Fields = std::map<std::string, std::string>;
-using Socket = asio::local::stream_protocol::socket;
 using Environment = std::map<std::string, std::string>;
 
 constexpr std::size_t kLongestSecret = 500u << 10;
@@ -56,37 +54,14 @@ std::string file_secret(const std::string& text, const fs::path& path) {
   }
 }
 
-task<> to_agent(std::shared_ptr<http::ByteStream> from, Socket* to, std::string buffer) {
-  for (auto count = buffer.size(); count > 0;) {
-    auto bytes = asio::buffer(buffer.data(), count);
-    co_await asio::async_write(*to, bytes, asio::use_awaitable);
-    buffer.resize(16u << 10);
-    count = co_await from->read_some(buffer);
-  }
-  boost::system::error_code ignored;
-  to->shutdown(Socket::shutdown_send, ignored);
-}
-
-task<> from_agent(Socket* from, std::shared_ptr<http::ByteStream> to) {
-  std::string buffer(16u << 10, '\0');
-  boost::system::error_code failed;
-  for (;;) {
-    auto token = asio::redirect_error(asio::use_awaitable, failed);
-    auto count = co_await from->async_read_some(asio::buffer(buffer), token);
-    if (failed || count == 0) break;
-    co_await to->write(buffer.substr(0, count));
-  }
-  to->shutdown_write();
-}
-
 task<> carry(std::shared_ptr<http::ByteStream> stream, std::string first, fs::path agent) {
   using namespace asio::experimental::awaitable_operators;
-  Socket socket(co_await asio::this_coro::executor);
+  LocalSocket socket(co_await asio::this_coro::executor);
   asio::local::stream_protocol::endpoint endpoint(agent.string());
   co_await socket.async_connect(endpoint, asio::use_awaitable);
   gantry::detail::Outcome<void> there, back;
-  auto going = gantry::detail::settle<void>(to_agent(stream, &socket, std::move(first)), &there);
-  auto coming = gantry::detail::settle<void>(from_agent(&socket, stream), &back);
+  auto going = gantry::detail::settle<void>(relay(stream, &socket, std::move(first)), &there);
+  auto coming = gantry::detail::settle<void>(relay(&socket, stream), &back);
   co_await (std::move(going) && std::move(coming));
 }
 

@@ -3,35 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gantry/base/relay.h"
+
 namespace gantry::api::v1 {
 namespace {
 
-using Socket = asio::local::stream_protocol::socket;
-
 // A client opens the next connection as soon as one is taken.
 constexpr auto kPatience = std::chrono::seconds(10);
-
-task<> to_client(std::shared_ptr<Socket> from, std::shared_ptr<http::ByteStream> to) {
-  std::string buffer(16u << 10, '\0');
-  boost::system::error_code failed;
-  for (;;) {
-    auto token = asio::redirect_error(asio::use_awaitable, failed);
-    auto count = co_await from->async_read_some(asio::buffer(buffer), token);
-    if (failed || count == 0) break;
-    co_await to->write(buffer.substr(0, count));
-  }
-  to->shutdown_write();
-}
-
-task<> from_client(std::shared_ptr<http::ByteStream> from, std::shared_ptr<Socket> to) {
-  std::string buffer(16u << 10, '\0');
-  while (auto count = co_await from->read_some(buffer)) {
-    auto bytes = asio::buffer(buffer.data(), count);
-    co_await asio::async_write(*to, bytes, asio::use_awaitable);
-  }
-  boost::system::error_code ignored;
-  to->shutdown(Socket::shutdown_send, ignored);
-}
 
 }  // namespace
 
@@ -50,7 +28,7 @@ AgentRelay::~AgentRelay() { ::unlink(socket_.c_str()); }
 
 task<> AgentRelay::listen() {
   for (;;) {
-    auto connection = std::make_shared<Socket>(co_await acceptor_.async_accept(asio::use_awaitable));
+    auto connection = std::make_shared<LocalSocket>(co_await acceptor_.async_accept(asio::use_awaitable));
     scope_.spawn("connection to the agent of a build", carry(connection));
   }
 }
@@ -69,8 +47,8 @@ task<> AgentRelay::carry(Connection connection) {
   using namespace asio::experimental::awaitable_operators;
   auto client = co_await with_timeout("the client's SSH agent", kPatience, next());
   gantry::detail::Outcome<void> there, back;
-  co_await (gantry::detail::settle<void>(to_client(connection, client.client), &there) &&
-            gantry::detail::settle<void>(from_client(client.client, connection), &back));
+  co_await (gantry::detail::settle<void>(relay(connection.get(), client.client), &there) &&
+            gantry::detail::settle<void>(relay(client.client, connection.get()), &back));
   client.ended->set();
 }
 
