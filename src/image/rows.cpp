@@ -176,10 +176,6 @@ void delete_image(Transaction& t, const std::string& id) {
   t.run("DELETE FROM images WHERE id=?", {id});
 }
 
-std::vector<std::string> images_with(Transaction& t, const std::string& diff_id) {
-  return texts(t, "SELECT DISTINCT image FROM image_layers WHERE diff_id=?", {diff_id});
-}
-
 std::vector<std::string> blobs_of(Transaction& t, const std::string& id) {
   return texts(t, "SELECT digest FROM image_blobs WHERE image=? ORDER BY digest", {id});
 }

@@ -62,8 +62,6 @@ std::vector<Image> images_by_prefix(Transaction& t, const std::string& hex);
 std::vector<std::string> layers_of(Transaction& t, const std::string& id);
 std::uint64_t size_of(Transaction& t, const std::string& id);
 void delete_image(Transaction& t, const std::string& id);
-/// Ids of the images that have the layer.
-std::vector<std::string> images_with(Transaction& t, const std::string& diff_id);
 /// Of an image, configuration and manifest among them.
 std::vector<std::string> blobs_of(Transaction& t, const std::string& id);
 void set_used(Transaction& t, const std::string& id, Timestamp at);
