@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "archive_reader.h"
+#include "entry_checks.h"
 #include "entry_name.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
@@ -22,8 +23,7 @@
 namespace gantry::image {
 namespace {
 
-constexpr std::int64_t kFarthestTime = 1LL << 40;  // some 35,000 years
-constexpr mode_t kPrivate = 0600;                  // until owner and mode are set
+constexpr mode_t kPrivate = 0600;  // until owner and mode are set
 
 // New files belong to the container's root before they get their owner: an id that the container does not have could
 // create nothing in it. Leaving id 0 for file access drops the capabilities for it, which are still permitted and are
@@ -129,17 +129,13 @@ class Putter {
   };
 
   std::uint32_t id(la_int64_t value) const {
-    // The largest number means "do not change" to chown.
-    if (value < 0 || value >= UINT32_MAX) refuse("its owner " + std::to_string(value) + " is not a user id");
-    return static_cast<std::uint32_t>(value);
+    return checked_id(value, [this](const std::string& why) { refuse(why); });
   }
 
   Wanted wanted() const {
     Wanted out;
     out.mode = archive_entry_perm(entry_) & 07777;
-    out.mtime = {archive_entry_mtime(entry_), archive_entry_mtime_nsec(entry_)};
-    if (out.mtime.tv_sec < -kFarthestTime || out.mtime.tv_sec > kFarthestTime)
-      refuse("its time is farther away than any date");
+    out.mtime = checked_time(entry_, [this](const std::string& why) { refuse(why); });
     out.uid = options_.owner ? options_.owner->uid : id(archive_entry_uid(entry_));
     out.gid = options_.owner ? options_.owner->gid : id(archive_entry_gid(entry_));
     const char* name = nullptr;

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "archive_reader.h"
+#include "entry_checks.h"
 #include "gantry/base/error.h"
 #include "gantry/image/archive.h"
 #include "plain_names.h"
@@ -20,8 +21,7 @@ namespace {
 constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kMeta = ".wh..wh.";
 constexpr std::string_view kOpaqueMark = ".wh..wh..opq";
-constexpr std::int64_t kFarthestTime = 1LL << 40;  // some 35,000 years
-constexpr la_int64_t kSmallFile = 96 << 10;        // larger ones gain nothing from being made elsewhere
+constexpr la_int64_t kSmallFile = 96 << 10;  // larger ones gain nothing from being made elsewhere
 
 class Unpacker {
  public:
@@ -135,9 +135,7 @@ class Unpacker {
   Attributes attributes() const {
     Attributes out;
     out.mode = archive_entry_perm(entry_) & 07777;
-    out.mtime = {archive_entry_mtime(entry_), archive_entry_mtime_nsec(entry_)};
-    if (out.mtime.tv_sec < -kFarthestTime || out.mtime.tv_sec > kFarthestTime)
-      refuse("its time is farther away than any date");
+    out.mtime = checked_time(entry_, [this](const std::string& why) { refuse(why); });
     if (!options_.attributes) return out;
     out.uid = id(archive_entry_uid(entry_));
     out.gid = id(archive_entry_gid(entry_));
@@ -146,9 +144,7 @@ class Unpacker {
   }
 
   std::uint32_t id(la_int64_t value) const {
-    // The largest number means "do not change" to chown.
-    if (value < 0 || value >= UINT32_MAX) refuse("its owner " + std::to_string(value) + " is not a user id");
-    return static_cast<std::uint32_t>(value);
+    return checked_id(value, [this](const std::string& why) { refuse(why); });
   }
 
   void take_xattrs(Attributes& out) const {
