@@ -33,7 +33,8 @@ Logs logs_at(const std::string& log_path) {
     if (::lstat(entry.path().c_str(), &info) < 0 || !S_ISREG(info.st_mode)) continue;
     auto bytes = static_cast<std::uint64_t>(info.st_blocks) * kBlock;
     out.bytes += bytes;
-    if (rotated) out.rotated.push_back({entry.path(), bytes, info.st_mtim.tv_sec});
+    if (rotated)
+      out.rotated.push_back({entry.path(), bytes, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec});
   }
   return out;
 }

@@ -14,7 +14,7 @@ FileSystem file_system_of(const std::filesystem::path& path);
 struct RotatedLog {
   std::filesystem::path path;
   std::uint64_t bytes = 0;
-  std::int64_t changed = 0;  ///< seconds since 1970
+  std::int64_t changed = 0;  ///< nanoseconds since 1970: several files are filled in one second
 };
 struct Logs {
   std::uint64_t bytes = 0;  ///< all of it

@@ -81,9 +81,11 @@ expect "those there are work" "$(gantry run --rm -v data:/d "$R/app:1" ls /d)" x
 gantry run --rm -v /anonymous "$R/app:1" true || fail "an anonymous one"
 
 say "logs: rotated files go, the present one stays"
-gantry run -d --name talks --log-opt max-size=100k --log-opt max-file=8 "$R/app:1" sh -c 'seq 40000; sleep 1000' >/dev/null
-log=$(dirname "$(find "$W/data/containers" -name log.1 | head -n 1)")
-eventually 40 sh -c "[ \$(ls $log | grep -c '^log') -le 2 ]"
+id=$(gantry run -d --name talks --log-opt max-size=100k --log-opt max-file=8 "$R/app:1" sh -c 'seq 40000; sleep 1000')
+state=$W/data/containers/$id/state
+eventually 15 test -e "$state/log.3"
+eventually 40 sh -c "[ \$(du -ck $state/log* | tail -n 1 | cut -f1) -le 200 ]"
+[ -s "$state/log" ] || fail "the present file is gone"
 expect "the end of the log" "$(gantry logs --tail 1 talks)" 40000
 gantry rm -f talks >/dev/null
 gantry volume rm data >/dev/null

@@ -95,7 +95,14 @@ TEST(Mirror, ALieIsNotKept) {
   machine.upstream->lie_about("library/app", "layer");
   EXPECT_EQ(refusal_of([&] { machine.read(kName, digest_of("layer")); }).kind(), ErrorKind::unavailable);
   machine.upstream->lie_about("library/app", kLarge);
+  // Found out before anybody was promised anything, it would be an answer of its own.
+  std::promise<void> go;
+  auto may = go.get_future().share();
+  machine.upstream->before_piece = [&](std::size_t sent) {
+    if (sent > 1'500'000) may.wait();
+  };
   auto blob = machine.mirror.blob(machine.place(kName), digest_of(kLarge));
+  go.set_value();
   std::string came;
   EXPECT_THROW(blob.produce()(0, blob.size(), [&](std::string_view piece) { came += piece; }), Error);
   EXPECT_LT(came.size(), kLarge.size()) << "a client must see that it is not complete";
