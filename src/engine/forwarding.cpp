@@ -151,10 +151,12 @@ task<bool> Engine::Impl::deliver(ContainerPtr container, std::unique_ptr<LogConn
   for (bool told = false;;) {
     std::exception_ptr failure;
     try {
-      if (!*connection) *connection = co_await connect_log(target.address);
+      if (!*connection) *connection = co_await connect_log(target.address, target.tls);
       for (; sent < entries->size(); ++sent) {
-        auto pieces = log_messages(target, origin, (*entries)[sent], ++log_message_id);
+        auto id = ++log_message_id;
+        auto pieces = log_messages(target, origin, (*entries)[sent], id);
         for (auto& piece : pieces) co_await (*connection)->send(std::move(piece));
+        if (target.confirmed) co_await (*connection)->expect(fluentd_confirmation(id));
       }
       co_return true;
     } catch (...) {
@@ -164,8 +166,8 @@ task<bool> Engine::Impl::deliver(ContainerPtr container, std::unique_ptr<LogConn
     if (error.kind() == ErrorKind::cancelled || closing) std::rethrow_exception(failure);
     connection->reset();
     // What went onto a stream just before it broke may not have arrived.
-    bool stream = target.address.kind == LogAddress::Kind::tcp || target.address.kind == LogAddress::Kind::stream;
-    if (stream) sent = 0;
+    bool stream = target.address.kind != LogAddress::Kind::udp && target.address.kind != LogAddress::Kind::datagram;
+    if (stream && !target.confirmed) sent = 0;
     if (container->gone || container->state() == State::removing) {
       log::warn("container {}: its last log records are not sent: {}", container->name(), error.message());
       co_return false;

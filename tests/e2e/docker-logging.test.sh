@@ -13,6 +13,7 @@ start_daemon
 busybox_image
 cd "$W"
 mkdir received
+openssl req -x509 -newkey rsa:2048 -nodes -keyout received/server.key -out received/server.pem -days 2 -subj "/CN=receiver" -addext "subjectAltName=IP:127.0.0.1" 2>/dev/null
 /usr/bin/python3 "$GANTRY_SOURCE/tests/e2e/python/receivers.py" "$W/received" >addresses &
 RECEIVERS=$!
 eventually 5 grep -q ready addresses
@@ -60,6 +61,23 @@ received syslog-unix unix
 expect "docker logs works all the same" "$(docker logs udp 2>/dev/null)" "said by udp"
 quietly docker rm -f udp tcp unix
 
+say "syslog, encrypted"
+tls() { sends "$1" syslog "syslog-address=tcp+tls://127.0.0.1:$(at syslog-tls)" syslog-format=rfc5424 'tag={{.Name}}' "${@:2}"; }
+ca=syslog-tls-ca-cert=$W/received/server.pem
+tls known "$ca"
+received syslog-tls known
+expect "who sends it is nobody in particular" "$(grep -ac '^client nobody' received/syslog-tls)" 1
+tls shown "$ca" "syslog-tls-cert=$W/received/server.pem" "syslog-tls-key=$W/received/server.key"
+received syslog-tls shown
+expect "or who shows a certificate" "$(grep -ac '^client receiver' received/syslog-tls)" 1
+tls unverified syslog-tls-skip-verify=true
+received syslog-tls unverified
+tls stranger
+in_time "a receiver nobody vouches for gets nothing" 10 grep -aq "container stranger: log receiver 127.0.0.1:$(at syslog-tls): .*certificate verify failed" gantryd.log
+expect "nothing at all" "$(grep -ac 'by stranger' received/syslog-tls || true)" 0
+refused "a path that depends on where the daemon is" 125 "syslog-tls-ca-cert" docker run --rm --log-driver syslog --log-opt "syslog-address=tcp+tls://127.0.0.1:1" --log-opt syslog-tls-ca-cert=ca.pem busybox true
+quietly docker rm -f known shown unverified stranger
+
 say "gelf"
 sends gelf gelf "gelf-address=udp://127.0.0.1:$(at gelf-udp)" gelf-compression-type=gzip gelf-compression-level=1 labels=team env=COLOUR tag=here
 received gelf-udp gelf
@@ -73,6 +91,11 @@ sends fluentd fluentd "fluentd-address=127.0.0.1:$(at fluentd)" fluentd-async=tr
 received fluentd fluentd
 for part in docker.fluentd container_name container_id source stdout log COLOUR blue team front; do grep -aq "$part" received/fluentd || finding "fluentd: $part is missing"; done
 quietly docker rm -f fluentd
+
+sends acknowledged fluentd "fluentd-address=127.0.0.1:$(at fluentd-ack)" fluentd-request-ack=true
+in_time "what nobody confirmed is sent again" 10 sh -c '[ $(grep -ao "by acknowledged" received/fluentd-ack | wc -l) -ge 3 ]'
+expect "what was confirmed is not" "$(sleep 1; grep -ao "by acknowledged" received/fluentd-ack | wc -l)" 3
+quietly docker rm -f acknowledged
 
 say "what is refused"
 refused "no such driver" 125 "nosuch" docker run --rm --log-driver nosuch busybox true

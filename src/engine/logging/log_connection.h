@@ -14,9 +14,13 @@ class LogConnection {
   virtual ~LogConnection() = default;
   /// A datagram, or more of the stream. Error unavailable.
   virtual task<> send(std::string piece) = 0;
+  /// Waits until the receiver has said exactly this. Error unavailable: it said something else, or left; timeout.
+  /// Streams only.
+  virtual task<> expect(std::string answer) = 0;
 };
 
-/// Error unavailable: nobody listens there, or the name is not known; timeout.
-task<std::unique_ptr<LogConnection>> connect_log(LogAddress address);
+/// Error unavailable: nobody listens there, the name is not known, or it is not who it should be; timeout. Error
+/// invalid: a PEM file cannot be used.
+task<std::unique_ptr<LogConnection>> connect_log(LogAddress address, LogTls tls);
 
 }  // namespace gantry::engine

@@ -31,7 +31,10 @@ const std::array<Driver, 6>& drivers() {
       Driver{"json-file", LogDriver::file, {}},
       Driver{"local", LogDriver::file, {}},
       Driver{"none", LogDriver::none, {}},
-      Driver{"syslog", LogDriver::syslog, {"syslog-address", "syslog-facility", "syslog-format"}},
+      Driver{"syslog",
+             LogDriver::syslog,
+             {"syslog-address", "syslog-facility", "syslog-format", "syslog-tls-ca-cert", "syslog-tls-cert",
+              "syslog-tls-key", "syslog-tls-skip-verify"}},
       Driver{"gelf",
              LogDriver::gelf,
              {"gelf-address", "gelf-compression-type", "gelf-compression-level", "gelf-tcp-max-reconnect",
@@ -40,7 +43,7 @@ const std::array<Driver, 6>& drivers() {
              LogDriver::fluentd,
              {"fluentd-address", "fluentd-async", "fluentd-async-connect", "fluentd-sub-second-precision",
               "fluentd-buffer-limit", "fluentd-retry-wait", "fluentd-max-retries", "fluentd-async-reconnect-interval",
-              "fluentd-write-timeout"}}};
+              "fluentd-write-timeout", "fluentd-request-ack"}}};
   return all;
 }
 
@@ -74,15 +77,14 @@ bool yes(const LogOptions& options, const std::string& name) {
 
 // "udp://host:port", "tcp://[::1]:5140", "unix:///path", "unixgram:///path"; with `bare` also "host:port" and "host".
 LogAddress parse_address(const std::string& name, std::string text, const std::string& port, bool bare) {
-  static constexpr std::array<std::pair<std::string_view, LogAddress::Kind>, 4> kSchemes{
+  static constexpr std::array<std::pair<std::string_view, LogAddress::Kind>, 6> kSchemes{
       {{"udp://", LogAddress::Kind::udp},
        {"tcp://", LogAddress::Kind::tcp},
+       {"tcp+tls://", LogAddress::Kind::tls},
+       {"tls://", LogAddress::Kind::tls},
        {"unix://", LogAddress::Kind::stream},
        {"unixgram://", LogAddress::Kind::datagram}}};
-  constexpr char kFix[] = "write it as udp://host:port, tcp://host:port or unix:///path";
-  if (text.starts_with("tcp+tls://"))
-    throw Error(ErrorKind::unsupported, "log option " + name + ": logs are not sent encrypted",
-                "send them to a forwarder on this machine that encrypts");
+  constexpr char kFix[] = "write it as udp://host:port, tcp://host:port, tcp+tls://host:port or unix:///path";
   LogAddress out;
   out.kind = LogAddress::Kind::tcp;
   auto whole = text;
@@ -129,11 +131,25 @@ SyslogFormat parse_format(const std::string& text) {
               "use rfc3164, rfc5424 or rfc5424micro");
 }
 
+std::string pem_file(const LogOptions& options, const std::string& name) {
+  auto path = option(options, name);
+  if (!path.empty() && !path.starts_with('/'))
+    throw Error(ErrorKind::invalid, "log option " + name + ": '" + path + "' is no absolute path",
+                "give the path of a PEM file on the host");
+  return path;
+}
+
 void set_syslog(const LogOptions& options, LogTarget* out) {
   out->address =
       parse_address("syslog-address", option(options, "syslog-address", "unixgram:///dev/log"), "514", false);
   out->facility = parse_facility(option(options, "syslog-facility", "daemon"));
   out->format = parse_format(option(options, "syslog-format"));
+  out->tls.authorities = pem_file(options, "syslog-tls-ca-cert");
+  out->tls.certificate = pem_file(options, "syslog-tls-cert");
+  out->tls.key = pem_file(options, "syslog-tls-key");
+  out->tls.skip_verify = yes(options, "syslog-tls-skip-verify");
+  if (out->tls.certificate.empty() != out->tls.key.empty())
+    throw Error(ErrorKind::invalid, "log options syslog-tls-cert and syslog-tls-key belong together", "give both");
 }
 
 void set_gelf(const LogOptions& options, LogTarget* out) {
@@ -153,9 +169,10 @@ void set_gelf(const LogOptions& options, LogTarget* out) {
 void set_fluentd(const LogOptions& options, LogTarget* out) {
   auto text = option(options, "fluentd-address", "127.0.0.1:24224");
   out->address = parse_address("fluentd-address", text, "24224", true);
-  bool stream = out->address.kind == LogAddress::Kind::tcp || out->address.kind == LogAddress::Kind::stream;
-  if (!stream) bad_address("fluentd-address", text, "write it as host:24224 or unix:///path");
+  bool stream = out->address.kind != LogAddress::Kind::udp && out->address.kind != LogAddress::Kind::datagram;
+  if (!stream) bad_address("fluentd-address", text, "write it as host:24224, tls://host:24224 or unix:///path");
   out->sub_second = yes(options, "fluentd-sub-second-precision");
+  out->confirmed = yes(options, "fluentd-request-ack");
   for (const char* name : {"fluentd-async", "fluentd-async-connect"}) yes(options, name);  // always so
 }
 

@@ -13,10 +13,19 @@ enum class LogDriver { file, none, syslog, gelf, fluentd };
 
 /// Where a driver sends to.
 struct LogAddress {
-  enum class Kind { udp, tcp, stream, datagram };  ///< the last two: unix sockets
+  enum class Kind { udp, tcp, tls, stream, datagram };  ///< the last two: unix sockets
   Kind kind = Kind::udp;
   std::string host;  ///< or a unix socket's path
   std::string port;
+};
+
+/// How a receiver is known, and how this host shows itself to it: absolute paths of PEM files.
+struct LogTls {
+  std::string authorities;  ///< empty: those of the host
+  std::string certificate, key;
+  bool skip_verify = false;
+
+  bool operator==(const LogTls&) const = default;
 };
 
 enum class SyslogFormat { unix_, rfc3164, rfc5424, rfc5424micro };
@@ -25,11 +34,13 @@ enum class SyslogFormat { unix_, rfc3164, rfc5424, rfc5424micro };
 struct LogTarget {
   LogDriver driver = LogDriver::file;
   LogAddress address;
+  LogTls tls;
   std::string tag;  ///< a template: "{{.Name}}"
   int facility = 3;
   SyslogFormat format = SyslogFormat::unix_;
   bool compressed = false;  ///< gelf over udp
   bool sub_second = false;  ///< fluentd
+  bool confirmed = false;   ///< fluentd: each record counts as sent when the receiver says that it has it
 };
 
 /// Error invalid or unsupported: names the option and says what there is.

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "gantry/base/base64.h"
 #include "gantry/base/error.h"
 
 namespace gantry::engine {
@@ -81,6 +82,9 @@ std::string packed(const std::string& text) {
   return "\xdb" + big_endian(text.size(), 4) + text;
 }
 
+// The forward protocol wants the base64 of 128 bits.
+std::string chunk_of(std::uint64_t id) { return encode_base64(big_endian(0, 8) + big_endian(id, 8)); }
+
 std::vector<std::string> chunked(const std::string& message, std::uint64_t id) {
   constexpr std::size_t kHeader = 12;
   if (message.size() <= kDatagram) return {message};
@@ -135,7 +139,8 @@ std::string gelf_message(const LogOrigin& origin, const runtime::LogEntry& entry
   return boost::json::serialize(out);
 }
 
-std::string fluentd_message(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry) {
+std::string fluentd_message(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry,
+                            std::uint64_t id) {
   auto nanos = static_cast<std::uint64_t>(entry.time.time_since_epoch().count());
   auto seconds = nanos / 1'000'000'000;
   std::map<std::string, std::string> record = origin.extra;
@@ -144,14 +149,17 @@ std::string fluentd_message(const LogTarget& target, const LogOrigin& origin, co
   record["source"] = source_of(entry);
   record["log"] = text_of(entry);
   if (entry.partial) record["partial_message"] = "true";
-  std::string out = "\x93" + packed(origin.tag);
+  std::string out = (target.confirmed ? "\x94" : "\x93") + packed(origin.tag);
   // EventTime of the forward protocol: an extension of type 0 with seconds and nanoseconds.
   out += target.sub_second ? std::string("\xd7\x00", 2) + big_endian(seconds, 4) + big_endian(nanos % 1'000'000'000, 4)
                            : "\xce" + big_endian(seconds, 4);
   out += "\xde" + big_endian(record.size(), 2);
   for (const auto& [key, value] : record) out += packed(key) + packed(value);
+  if (target.confirmed) out += "\x81" + packed("chunk") + packed(chunk_of(id));
   return out;
 }
+
+std::string fluentd_confirmation(std::uint64_t id) { return "\x81" + packed("ack") + packed(chunk_of(id)); }
 
 // RFC 1952.
 std::string gzipped(const std::string& text) {
@@ -184,7 +192,7 @@ std::string gzipped(const std::string& text) {
 std::vector<std::string> log_messages(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry,
                                       std::uint64_t id) {
   bool datagram = target.address.kind == LogAddress::Kind::udp || target.address.kind == LogAddress::Kind::datagram;
-  if (target.driver == LogDriver::fluentd) return {fluentd_message(target, origin, entry)};
+  if (target.driver == LogDriver::fluentd) return {fluentd_message(target, origin, entry, id)};
   if (target.driver == LogDriver::gelf) {
     auto message = gelf_message(origin, entry);
     // On a stream each ends with a NUL.

@@ -18,8 +18,12 @@ std::vector<std::string> log_messages(const LogTarget& target, const LogOrigin& 
 std::string syslog_message(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry, int pid);
 /// GELF 1.1: a JSON object.
 std::string gelf_message(const LogOrigin& origin, const runtime::LogEntry& entry);
-/// Fluentd's forward protocol, message mode: [tag, time, record] as MessagePack.
-std::string fluentd_message(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry);
+/// Fluentd's forward protocol, message mode: [tag, time, record] as MessagePack; with an option that asks for a
+/// confirmation where the target wants one.
+std::string fluentd_message(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry,
+                            std::uint64_t id);
+/// What the receiver answers to the message of this `id`.
+std::string fluentd_confirmation(std::uint64_t id);
 /// A gzip file.
 std::string gzipped(const std::string& text);
 

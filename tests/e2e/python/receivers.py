@@ -1,7 +1,8 @@
-"""receivers.py DIRECTORY: receivers of logs; each writes what comes into a file of its own, and their addresses are printed."""
+"""receivers.py DIRECTORY: receivers of logs, one of them with the certificate DIRECTORY/server.pem; each writes what comes into a file of its own, and their addresses are printed."""
 import gzip
 import pathlib
 import socket
+import ssl
 import sys
 import threading
 import zlib
@@ -43,10 +44,66 @@ def streams(name):
     threading.Thread(target=serve, daemon=True).start()
 
 
+def encrypted(name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(root / "server.pem", root / "server.key")
+    context.load_verify_locations(root / "server.pem")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    server = socket.create_server(("127.0.0.1", 0))
+    print(name, server.getsockname()[1], flush=True)
+
+    def follow(client):
+        try:
+            with context.wrap_socket(client, server_side=True) as stream:
+                who = dict(pair[0] for pair in (stream.getpeercert() or {}).get("subject", ()))
+                keep(name, b"client %s" % who.get("commonName", "nobody").encode())
+                while data := stream.recv(65536):
+                    keep(name, data)
+        except OSError as error:
+            keep(name, b"refused: %s" % str(error).encode())
+
+    def serve():
+        while True:
+            client, _ = server.accept()
+            threading.Thread(target=follow, args=(client,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def confirming(name):
+    """Answers each message but the very first, after which it hangs up."""
+    server = socket.create_server(("127.0.0.1", 0))
+    print(name, server.getsockname()[1], flush=True)
+    mark = b"\x81\xa5chunk\xb8"
+
+    def serve():
+        first = True
+        while True:
+            client, _ = server.accept()
+            pending = b""
+            while data := client.recv(65536):
+                keep(name, data)
+                pending += data
+                while (at := pending.find(mark)) >= 0 and len(pending) >= at + len(mark) + 24:
+                    end = at + len(mark) + 24
+                    if first:
+                        break
+                    client.sendall(b"\x81\xa3ack\xb8" + pending[at + len(mark):end])
+                    pending = pending[end:]
+                if first:
+                    first = False
+                    break
+            client.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
 datagrams("syslog-udp", socket.AF_INET, ("127.0.0.1", 0))
 datagrams("syslog-unix", socket.AF_UNIX, str(root / "log.sock"))
 datagrams("gelf-udp", socket.AF_INET, ("127.0.0.1", 0))
 for name in ("syslog-tcp", "gelf-tcp", "fluentd"):
     streams(name)
+encrypted("syslog-tls")
+confirming("fluentd-ack")
 print("ready", flush=True)
 threading.Event().wait()

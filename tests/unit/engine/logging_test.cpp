@@ -66,7 +66,14 @@ TEST(LogDriver, KnowsItsOptionsAndRefusesOthers) {
   EXPECT_EQ(refused(options("gelf")), ErrorKind::invalid);
   EXPECT_EQ(refused(options("gelf", {{"gelf-address", "unix:///x"}})), ErrorKind::invalid);
   EXPECT_EQ(refused(options("syslog", {{"syslog-address", "nowhere"}})), ErrorKind::invalid);
-  EXPECT_EQ(refused(options("syslog", {{"syslog-address", "tcp+tls://h:1"}})), ErrorKind::unsupported);
+  auto encrypted = log_target(options("syslog", {{"syslog-address", "tcp+tls://h:1"}, {"syslog-tls-ca-cert", "/ca"}}));
+  EXPECT_EQ(encrypted.address.kind, LogAddress::Kind::tls);
+  EXPECT_EQ(encrypted.tls, (LogTls{.authorities = "/ca", .certificate = "", .key = "", .skip_verify = false}));
+  for (const auto& tls : std::vector<std::map<std::string, std::string>>{
+           {{"syslog-tls-ca-cert", "ca.pem"}}, {{"syslog-tls-cert", "/c"}}, {{"syslog-tls-skip-verify", "maybe"}}})
+    EXPECT_EQ(refused(options("syslog", tls)), ErrorKind::invalid);
+  EXPECT_EQ(log_target(options("fluentd", {{"fluentd-address", "tls://h:1"}})).address.kind, LogAddress::Kind::tls);
+  EXPECT_EQ(refused(options("gelf", {{"gelf-address", "tls://h:1"}})), ErrorKind::invalid);
   EXPECT_EQ(refused(options("syslog", {{"syslog-address", "udp://h:99x"}})), ErrorKind::invalid);
   EXPECT_EQ(refused(options("syslog", {{"syslog-facility", "daemons"}})), ErrorKind::invalid);
   EXPECT_EQ(refused(options("fluentd", {{"tag", "{{.Nope}}"}})), ErrorKind::invalid);
@@ -101,7 +108,7 @@ TEST(LogMessage, GelfIsJsonWhateverAProgramWrites) {
 
 TEST(LogMessage, FluentdIsMessagePack) {
   auto target = log_target(options("fluentd"));
-  auto message = fluentd_message(target, origin(), entry("hello\n"));
+  auto message = fluentd_message(target, origin(), entry("hello\n"), 7);
   EXPECT_THAT(message, StartsWith("\x93\xb0web/0123456789ab\xce\x65\x53\xf1\x00"));
   EXPECT_THAT(message, HasSubstr("\xa3log\xa5hello"));
   EXPECT_THAT(message, HasSubstr("\xa6source\xa6stdout"));
