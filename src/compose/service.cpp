@@ -241,12 +241,4 @@ Service read_service(const Value& value, const std::string& name) {
   return std::move(draft.service);
 }
 
-std::vector<std::string> profiles_of(const Node& service) {
-  std::vector<std::string> profiles;
-  if (const auto* list = service.find("profiles"); list != nullptr) {
-    for (const auto& item : list->items) profiles.push_back(item.text);
-  }
-  return profiles;
-}
-
 }  // namespace gantry::compose

@@ -29,8 +29,6 @@ struct ServiceDraft {
 
 /// Reads one service of the stack; the result is complete but for what `check` finds in the whole stack.
 Service read_service(const Value& value, const std::string& name);
-/// The names of the profiles a service has, without reading anything else.
-std::vector<std::string> profiles_of(const Node& service);
 
 // Readers of single keys, by file.
 void read_build(const Value& value, ServiceDraft& draft);

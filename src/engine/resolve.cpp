@@ -144,12 +144,6 @@ Strings merge_environment(Strings base, const Strings& over) {
   return base;
 }
 
-std::optional<std::string> find_environment(const Strings& environment, const std::string& key) {
-  for (const auto& entry : environment)
-    if (key_of(entry) == key && entry.size() > key.size()) return entry.substr(key.size() + 1);
-  return std::nullopt;
-}
-
 Resolved resolve(const ContainerSpec& spec, const oci::RunConfig& image, const std::vector<Mount>& inherited) {
   Resolved out;
   resolve_program(spec, image, &out);

@@ -39,6 +39,5 @@ PortBinding parse_exposed_port(const std::string& text);
 
 /// KEY=VALUE lists: later ones replace earlier ones of the same key; an entry without '=' takes its key away.
 std::vector<std::string> merge_environment(std::vector<std::string> base, const std::vector<std::string>& over);
-std::optional<std::string> find_environment(const std::vector<std::string>& environment, const std::string& key);
 
 }  // namespace gantry::engine
