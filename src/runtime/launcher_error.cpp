@@ -47,12 +47,14 @@ std::string last_error_in(const std::filesystem::path& log) {
   std::string last;
   for (std::string line; std::getline(lines, line);) {
     if (line.empty()) continue;
+    auto message = line;
     try {
-      auto entry = json::parse(line, log.string());
-      last = std::string(entry.as_object().at("msg").as_string());
+      message = json::parse(line, log.string()).as_object().at("msg").as_string().c_str();
     } catch (const std::exception&) {
-      last = line;
+      // Not every line is an entry.
     }
+    // What crun says when its child has said why already.
+    if (message != "fail startup" || last.empty()) last = std::move(message);
   }
   return last;
 }
