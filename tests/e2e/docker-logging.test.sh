@@ -13,10 +13,9 @@ start_daemon
 busybox_image
 cd "$W"
 mkdir received
-openssl req -x509 -newkey rsa:2048 -nodes -keyout received/server.key -out received/server.pem -days 2 -subj "/CN=receiver" -addext "subjectAltName=IP:127.0.0.1" 2>/dev/null
 /usr/bin/python3 "$GANTRY_SOURCE/tests/e2e/python/receivers.py" "$W/received" >addresses &
 RECEIVERS=$!
-eventually 5 grep -q ready addresses
+eventually 20 grep -q ready addresses
 at() { sed -n "s/^$1 //p" addresses; }
 # sends NAME DRIVER OPTIONS...: a container that says a word through a driver
 sends() {

@@ -1,8 +1,9 @@
-"""receivers.py DIRECTORY: receivers of logs, one of them with the certificate DIRECTORY/server.pem; each writes what comes into a file of its own, and their addresses are printed."""
+"""receivers.py DIRECTORY: receivers of logs, one of them with a new certificate, DIRECTORY/server.pem; each writes what comes into a file of its own, and their addresses are printed."""
 import gzip
 import pathlib
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import zlib
@@ -45,6 +46,8 @@ def streams(name):
 
 
 def encrypted(name):
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=receiver -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*make.split(), "-keyout", root / "server.key", "-out", root / "server.pem"], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(root / "server.pem", root / "server.key")
     context.load_verify_locations(root / "server.pem")
