@@ -3,6 +3,7 @@
 #include <openssl/x509.h>
 
 #include "gantry/base/log.h"
+#include "gantry/base/tls.h"
 
 namespace gantry::http {
 namespace {
@@ -13,12 +14,6 @@ using namespace asio::experimental::awaitable_operators;
 
 constexpr std::size_t kPiece = 32u << 10;
 constexpr std::chrono::seconds kFarewell{2};
-
-void require(error_code failed, const std::string& what, const std::filesystem::path& file) {
-  if (failed)
-    throw Error(ErrorKind::invalid, what + " " + file.string() + ": " + failed.message(),
-                "give a PEM file that the daemon can read");
-}
 
 std::string common_name(Stream& stream) {
   std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(stream.native_handle()), X509_free);
@@ -71,17 +66,11 @@ task<> outwards(Stream* stream, Socket* plain) {
 }  // namespace
 
 std::shared_ptr<asio::ssl::context> tls_context(const TlsEndpoint& endpoint) {
-  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
-  context->set_options(asio::ssl::context::no_sslv2 | asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
-                       asio::ssl::context::no_tlsv1_1);
-  error_code failed;
-  context->use_certificate_chain_file(endpoint.certificate.string(), failed);
-  require(failed, "server certificate", endpoint.certificate);
-  context->use_private_key_file(endpoint.key.string(), asio::ssl::context::pem, failed);
-  require(failed, "server key", endpoint.key);
+  auto context = tls::make_context(asio::ssl::context::tls_server);
+  tls::use_certificate(*context, "server certificate", endpoint.certificate);
+  tls::use_key(*context, "server key", endpoint.key);
   if (endpoint.authority.empty()) return context;
-  context->load_verify_file(endpoint.authority.string(), failed);
-  require(failed, "certificate authority", endpoint.authority);
+  tls::use_authority(*context, "certificate authority", endpoint.authority);
   context->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
   return context;
 }

@@ -166,8 +166,7 @@ task<bool> Engine::Impl::deliver(ContainerPtr container, std::unique_ptr<LogConn
     if (error.kind() == ErrorKind::cancelled || closing) std::rethrow_exception(failure);
     connection->reset();
     // What went onto a stream just before it broke may not have arrived.
-    bool stream = target.address.kind != LogAddress::Kind::udp && target.address.kind != LogAddress::Kind::datagram;
-    if (stream && !target.confirmed) sent = 0;
+    if (!target.address.is_datagram() && !target.confirmed) sent = 0;
     if (container->gone || container->state() == State::removing) {
       log::warn("container {}: its last log records are not sent: {}", container->name(), error.message());
       co_return false;

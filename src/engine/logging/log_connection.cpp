@@ -1,6 +1,6 @@
 #include "logging/log_connection.h"
 
-#include <boost/asio/ssl.hpp>
+#include "gantry/base/tls.h"
 
 namespace gantry::engine {
 namespace {
@@ -94,8 +94,8 @@ class Stream : public LogConnection {
 class Encrypted : public LogConnection {
  public:
   using Socket = ssl::stream<asio::ip::tcp::socket>;
-  Encrypted(asio::any_io_executor executor, std::shared_ptr<ssl::context> context, LogAddress address)
-      : context_(std::move(context)), stream_(std::move(executor), *context_), address_(std::move(address)) {}
+  Encrypted(asio::ip::tcp::socket socket, std::shared_ptr<ssl::context> context, LogAddress address)
+      : context_(std::move(context)), stream_(std::move(socket), *context_), address_(std::move(address)) {}
   Socket& stream() { return stream_; }
   task<> send(std::string piece) override {
     boost::system::error_code failed;
@@ -123,8 +123,8 @@ class Encrypted : public LogConnection {
   LogAddress address_;
 };
 
-template <class Protocol, template <class> class Connection>
-task<std::unique_ptr<LogConnection>> connect_network(LogAddress address) {
+template <class Protocol>
+task<typename Protocol::socket> connected(LogAddress address) {
   auto executor = co_await asio::this_coro::executor;
   typename Protocol::resolver resolver(executor);
   boost::system::error_code failed;
@@ -134,6 +134,12 @@ task<std::unique_ptr<LogConnection>> connect_network(LogAddress address) {
   typename Protocol::socket socket(executor);
   co_await asio::async_connect(socket, found, asio::redirect_error(asio::use_awaitable, failed));
   if (failed) throw failure_of(address, failed);
+  co_return socket;
+}
+
+template <class Protocol, template <class> class Connection>
+task<std::unique_ptr<LogConnection>> connect_network(LogAddress address) {
+  auto socket = co_await connected<Protocol>(address);
   co_return std::make_unique<Connection<typename Protocol::socket>>(std::move(socket), std::move(address));
 }
 
@@ -147,43 +153,25 @@ task<std::unique_ptr<LogConnection>> connect_local(LogAddress address) {
   co_return std::make_unique<Connection<typename Protocol::socket>>(std::move(socket), std::move(address));
 }
 
-void require(const boost::system::error_code& failed, const std::string& what, const std::string& file) {
-  if (failed)
-    throw Error(ErrorKind::invalid, what + " " + file + ": " + failed.message(),
-                "give a PEM file that the daemon can read");
-}
-
-std::shared_ptr<ssl::context> context_of(const LogTls& tls) {
-  auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
-  context->set_options(ssl::context::no_sslv2 | ssl::context::no_sslv3 | ssl::context::no_tlsv1 |
-                       ssl::context::no_tlsv1_1);
-  boost::system::error_code failed;
-  if (tls.authorities.empty()) {
-    context->set_default_verify_paths(failed);
+std::shared_ptr<ssl::context> context_of(const LogTls& files) {
+  auto context = tls::make_context(ssl::context::tls_client);
+  if (files.authorities.empty()) {
+    context->set_default_verify_paths();
   } else {
-    context->load_verify_file(tls.authorities, failed);
+    tls::use_authority(*context, "log option syslog-tls-ca-cert:", files.authorities);
   }
-  require(failed, "log option syslog-tls-ca-cert:", tls.authorities);
-  if (!tls.certificate.empty()) {
-    context->use_certificate_chain_file(tls.certificate, failed);
-    require(failed, "log option syslog-tls-cert:", tls.certificate);
-    context->use_private_key_file(tls.key, ssl::context::pem, failed);
-    require(failed, "log option syslog-tls-key:", tls.key);
+  if (!files.certificate.empty()) {
+    tls::use_certificate(*context, "log option syslog-tls-cert:", files.certificate);
+    tls::use_key(*context, "log option syslog-tls-key:", files.key);
   }
   return context;
 }
 
 task<std::unique_ptr<LogConnection>> connect_encrypted(LogAddress address, LogTls tls) {
-  auto executor = co_await asio::this_coro::executor;
-  auto connection = std::make_unique<Encrypted>(executor, context_of(tls), address);
+  auto socket = co_await connected<asio::ip::tcp>(address);
+  auto connection = std::make_unique<Encrypted>(std::move(socket), context_of(tls), address);
   auto& stream = connection->stream();
-  asio::ip::tcp::resolver resolver(executor);
   boost::system::error_code failed;
-  auto found =
-      co_await resolver.async_resolve(address.host, address.port, asio::redirect_error(asio::use_awaitable, failed));
-  if (failed) throw failure_of(address, failed);
-  co_await asio::async_connect(stream.next_layer(), found, asio::redirect_error(asio::use_awaitable, failed));
-  if (failed) throw failure_of(address, failed);
   stream.set_verify_mode(tls.skip_verify ? ssl::verify_none : ssl::verify_peer);
   if (!tls.skip_verify) stream.set_verify_callback(ssl::host_name_verification(address.host));
   // RFC 6066: no addresses as server names.

@@ -169,8 +169,8 @@ void set_gelf(const LogOptions& options, LogTarget* out) {
 void set_fluentd(const LogOptions& options, LogTarget* out) {
   auto text = option(options, "fluentd-address", "127.0.0.1:24224");
   out->address = parse_address("fluentd-address", text, "24224", true);
-  bool stream = out->address.kind != LogAddress::Kind::udp && out->address.kind != LogAddress::Kind::datagram;
-  if (!stream) bad_address("fluentd-address", text, "write it as host:24224, tls://host:24224 or unix:///path");
+  if (out->address.is_datagram())
+    bad_address("fluentd-address", text, "write it as host:24224, tls://host:24224 or unix:///path");
   out->sub_second = yes(options, "fluentd-sub-second-precision");
   out->confirmed = yes(options, "fluentd-request-ack");
   for (const char* name : {"fluentd-async", "fluentd-async-connect"}) yes(options, name);  // always so

@@ -17,6 +17,9 @@ struct LogAddress {
   Kind kind = Kind::udp;
   std::string host;  ///< or a unix socket's path
   std::string port;
+
+  /// Each piece arrives whole or not at all, and nobody says which.
+  bool is_datagram() const { return kind == Kind::udp || kind == Kind::datagram; }
 };
 
 /// How a receiver is known, and how this host shows itself to it: absolute paths of PEM files.

@@ -191,7 +191,7 @@ std::string gzipped(const std::string& text) {
 
 std::vector<std::string> log_messages(const LogTarget& target, const LogOrigin& origin, const runtime::LogEntry& entry,
                                       std::uint64_t id) {
-  bool datagram = target.address.kind == LogAddress::Kind::udp || target.address.kind == LogAddress::Kind::datagram;
+  bool datagram = target.address.is_datagram();
   if (target.driver == LogDriver::fluentd) return {fluentd_message(target, origin, entry, id)};
   if (target.driver == LogDriver::gelf) {
     auto message = gelf_message(origin, entry);
