@@ -1,20 +1,12 @@
 #!/bin/bash
 # Log drivers under the `docker` client: what each keeps and sends, its options, rotation, and what `docker logs` can ask for.
 . "$(dirname "$0")/docker-lib.sh"
-RECEIVERS=
-end_receivers() {
-    local code=$?
-    [ -z "$RECEIVERS" ] || { kill -KILL "$RECEIVERS"; wait "$RECEIVERS"; } 2>/dev/null
-    (exit "$code")
-    finish
-}
-trap end_receivers EXIT
 start_daemon
 busybox_image
 cd "$W"
 mkdir received
 /usr/bin/python3 "$GANTRY_SOURCE/tests/e2e/python/receivers.py" "$W/received" >addresses &
-RECEIVERS=$!
+SERVERS=" $!"
 eventually 20 grep -q ready addresses
 at() { sed -n "s/^$1 //p" addresses; }
 # sends NAME DRIVER OPTIONS...: a container that says a word through a driver

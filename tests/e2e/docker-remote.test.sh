@@ -1,14 +1,6 @@
 #!/bin/bash
 # What the daemon fetches itself: `docker import` and `docker build` from an address, ADD of one, and addresses that are wrong.
 . "$(dirname "$0")/docker-lib.sh"
-SERVER=
-end_server() {
-    local code=$?
-    [ -z "$SERVER" ] || { kill -KILL "$SERVER"; wait "$SERVER"; } 2>/dev/null
-    (exit "$code")
-    finish
-}
-trap end_server EXIT
 start_daemon
 busybox_image
 export DOCKER_BUILDKIT=0
@@ -47,7 +39,7 @@ class Site(http.server.SimpleHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), functools.partial(Site, directory=sys.argv[2])).serve_forever()
 PY
-SERVER=$!
+SERVERS=" $!"
 U=http://127.0.0.1:$P
 in_time "the server" 5 curl -fsS -o /dev/null "$U/root.tar.gz"
 

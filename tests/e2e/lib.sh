@@ -154,4 +154,23 @@ finish() {
     [ "$code" = 0 ] && echo PASS
     exit "$code"
 }
-trap finish EXIT
+
+# Other servers of a test: "$!" of each, with a space before it. They end with the test.
+SERVERS=
+end_servers() {
+    local code=$? pid
+    set +e
+    for pid in $SERVERS; do
+        kill -KILL "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    (exit "$code")
+    finish
+}
+# end_server PID: now
+end_server() {
+    SERVERS=${SERVERS/ $1/}
+    kill -KILL "$1"
+    wait "$1" 2>/dev/null || true
+}
+trap end_servers EXIT

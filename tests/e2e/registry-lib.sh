@@ -4,19 +4,6 @@ for program in docker-registry skopeo python3; do
     command -v "$program" >/dev/null || fail "$program is not installed (packaging/packages.test)"
 done
 
-SERVERS=
-end_servers() {
-    local code=$? pid
-    set +e
-    for pid in $SERVERS; do
-        kill -KILL "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
-    done
-    (exit "$code")
-    finish
-}
-trap end_servers EXIT
-
 # serve NAME PORT: a registry of its own below $W/NAME, with users when $W/NAME/htpasswd exists; its process is in $SERVER
 serve() {
     mkdir -p "$W/$1"
@@ -31,11 +18,6 @@ serve() {
     SERVER=$!
     SERVERS="$SERVERS $SERVER"
     eventually 20 curl -s -o /dev/null "http://127.0.0.1:$2/v2/"
-}
-end_server() {
-    SERVERS=${SERVERS/ $1/}
-    kill -KILL "$1"
-    wait "$1" 2>/dev/null || true
 }
 copy() { skopeo --insecure-policy copy -q --dest-tls-verify=false --src-tls-verify=false "$@"; }
 

@@ -29,20 +29,25 @@ def datagrams(name, family, address):
     threading.Thread(target=serve, daemon=True).start()
 
 
-def streams(name):
+def serve(name, follow):
+    """Each client that comes is `follow`ed in a thread of its own."""
     server = socket.create_server(("127.0.0.1", 0))
     print(name, server.getsockname()[1], flush=True)
 
-    def follow(client):
-        while data := client.recv(65536):
-            keep(name, data.replace(b"\0", b"\n"))
-
-    def serve():
+    def accept():
         while True:
             client, _ = server.accept()
             threading.Thread(target=follow, args=(client,), daemon=True).start()
 
-    threading.Thread(target=serve, daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def streams(name):
+    def follow(client):
+        while data := client.recv(65536):
+            keep(name, data.replace(b"\0", b"\n"))
+
+    serve(name, follow)
 
 
 def encrypted(name):
@@ -52,8 +57,6 @@ def encrypted(name):
     context.load_cert_chain(root / "server.pem", root / "server.key")
     context.load_verify_locations(root / "server.pem")
     context.verify_mode = ssl.CERT_OPTIONAL
-    server = socket.create_server(("127.0.0.1", 0))
-    print(name, server.getsockname()[1], flush=True)
 
     def follow(client):
         try:
@@ -65,40 +68,28 @@ def encrypted(name):
         except OSError as error:
             keep(name, b"refused: %s" % str(error).encode())
 
-    def serve():
-        while True:
-            client, _ = server.accept()
-            threading.Thread(target=follow, args=(client,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
+    serve(name, follow)
 
 
 def confirming(name):
     """Answers each message but the very first, after which it hangs up."""
-    server = socket.create_server(("127.0.0.1", 0))
-    print(name, server.getsockname()[1], flush=True)
-    mark = b"\x81\xa5chunk\xb8"
+    mark, length = b"\x81\xa5chunk\xb8", 24
+    hung_up = threading.Event()
 
-    def serve():
-        first = True
-        while True:
-            client, _ = server.accept()
-            pending = b""
+    def follow(client):
+        pending = b""
+        with client:
             while data := client.recv(65536):
                 keep(name, data)
                 pending += data
-                while (at := pending.find(mark)) >= 0 and len(pending) >= at + len(mark) + 24:
-                    end = at + len(mark) + 24
-                    if first:
-                        break
-                    client.sendall(b"\x81\xa3ack\xb8" + pending[at + len(mark):end])
+                while (at := pending.find(mark)) >= 0 and len(pending) >= (end := at + len(mark) + length):
+                    if not hung_up.is_set():
+                        hung_up.set()
+                        return
+                    client.sendall(b"\x81\xa3ack\xb8" + pending[end - length:end])
                     pending = pending[end:]
-                if first:
-                    first = False
-                    break
-            client.close()
 
-    threading.Thread(target=serve, daemon=True).start()
+    serve(name, follow)
 
 
 datagrams("syslog-udp", socket.AF_INET, ("127.0.0.1", 0))
