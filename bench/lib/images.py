@@ -47,6 +47,23 @@ def chosen_files():
                 yield path[1:], size
 
 
+def chosen_layers():
+    """The files, their size, and the paths of each layer."""
+    files = list(chosen_files())
+    size = sum(each for _, each in files)
+    parts, filled = [[] for _ in range(LAYERS)], 0
+    for path, each in files:
+        parts[min(filled * LAYERS // max(size, 1), LAYERS - 1)].append(path)
+        filled += each
+    return files, size, parts
+
+
+def pack(paths, target):
+    """A tar file."""
+    subprocess.run(["tar", "-C", "/", "--no-recursion", "--numeric-owner", "--ignore-failed-read", "-cf", target, "-T", "-"],
+                   input="\n".join(paths), text=True, check=True)
+
+
 class Image:
     """Tar files and what they are compressed to, as blobs of OCI layouts, one for each variant."""
 
@@ -62,12 +79,7 @@ class Image:
         self.facts = json.loads(self.done.read_text())
 
     def make(self):
-        files = list(chosen_files())
-        size = sum(each for _, each in files)
-        parts, filled = [[] for _ in range(LAYERS)], 0
-        for path, each in files:
-            parts[min(filled * LAYERS // max(size, 1), LAYERS - 1)].append(path)
-            filled += each
+        files, size, parts = chosen_layers()
         tars = [self.tar(f"layer{number}", part) for number, part in enumerate(parts)]
         whole = self.tar("whole", [path for path, _ in files])
         for name, layers, compression in (("five", tars, "gzip"), ("one", [whole], "gzip"), ("zstd", tars, "zstd")):
@@ -85,8 +97,7 @@ class Image:
 
     def tar(self, name, paths):
         target = self.work / f"{name}.tar"
-        subprocess.run(["tar", "-C", "/", "--no-recursion", "--numeric-owner", "--ignore-failed-read", "-cf", target, "-T", "-"],
-                       input="\n".join(paths), text=True, check=True)
+        pack(paths, target)
         return target
 
     def layout(self, directory, tars, compression):
