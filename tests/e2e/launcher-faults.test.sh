@@ -29,27 +29,31 @@ cmp "$W/undisturbed" "$W/again" || fail "two undisturbed starts differ: $(diff "
 standbys() { for shim in $(pgrep -P "$DAEMON" -x gantry-standby); do echo "$shim" && pgrep -P "$shim"; done; }
 stand_by() { [ "$(standbys | wc -l)" -ge 2 ]; }
 traced() { [ "$(awk '/^TracerPid/ { print $2 }' "/proc/$1/status" 2>/dev/null)" = "$2" ]; }
+end_tracer() { kill -TERM "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
+lives() { kill -0 "$1" 2>/dev/null; }
+watched() { # TRACER PIDS: they are all traced, or the tracer has given up because one of them had ended
+    local pid
+    for pid in $2; do ! lives "$1" || traced "$pid" "$1" || return 1; done
+}
 # observe STRACE_OPTIONS...: one start under strace, which follows those who stand by and not what the program starts.
 # Sets `code`, and $W/seen to what came out.
 observe() {
-    local pid tracer pids
-    eventually 10 stand_by
-    pids=$(standbys)
-    # shellcheck disable=SC2046
-    strace -qq -o "$W/trace" "$@" $(for pid in $pids; do echo "-p $pid"; done) 2>"$W/strace" &
-    tracer=$!
-    for pid in $pids; do
-        for _ in $(seq 200); do
-            traced "$pid" "$tracer" && break
-            [ -d "/proc/$pid" ] || break
-            sleep 0.005
-        done
+    local tracer pids
+    while :; do
+        eventually 10 stand_by
+        pids=$(standbys)
+        # shellcheck disable=SC2046
+        strace -qq -o "$W/trace" "$@" $(for pid in $pids; do echo "-p $pid"; done) 2>"$W/strace" &
+        tracer=$!
+        eventually 20 watched "$tracer" "$pids"
+        # Those who stood by a moment ago may have been the last start's, which was ending.
+        if lives "$tracer" && [ "$(standbys)" = "$pids" ]; then break; fi
+        end_tracer "$tracer"
     done
     code=0
     run >"$W/seen" 2>&1 || code=$?
-    kill -TERM "$tracer" 2>/dev/null || true
-    wait "$tracer" 2>/dev/null || true
-    kill -0 "$DAEMON" 2>/dev/null || fail "$*: the daemon has ended"
+    end_tracer "$tracer"
+    lives "$DAEMON" || fail "$*: the daemon has ended"
 }
 
 rounds=0 refused=0 unharmed=0
