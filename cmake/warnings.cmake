@@ -5,6 +5,10 @@ target_compile_options(gantry_options INTERFACE
   -Wno-null-dereference # g++ 12 reports it inside inlined standard library code at -O2
   -Wno-missing-field-initializers # designated initialisers name what differs from the default
   -fstack-protector-strong -fno-omit-frame-pointer)
+if(GANTRY_UNITY)
+  # g++ takes every file but the one it was given for a header, and warns of unnamed namespaces in headers.
+  target_compile_options(gantry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(gantry_options INTERFACE _FORTIFY_SOURCE=2)
   # g++ 12 reports these inside coroutine frames and std::string; the dev build keeps them.

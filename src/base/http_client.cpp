@@ -14,7 +14,6 @@ namespace bh = boost::beast::http;
 using boost::system::error_code;
 using ResponseParser = bh::response_parser<bh::buffer_body>;
 
-constexpr std::size_t kReadSize = 64u << 10;
 constexpr std::size_t kHeadLimit = 64u << 10;
 // Nothing that works takes this long to accept a request; what takes long is the answer, and that has no bound here:
 // the daemon's end is seen at once, and the caller cancels.

@@ -12,8 +12,6 @@ namespace {
 namespace bh = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::size_t kReadSize = 64u << 10;
-
 std::string status_line(int status) {
   auto reason = bh::obsolete_reason(static_cast<bh::status>(status));
   return fmt::format("HTTP/1.1 {} {}\r\n", status, std::string_view(reason));

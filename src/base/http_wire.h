@@ -15,6 +15,7 @@ namespace gantry::http {
 using Socket = asio::local::stream_protocol::socket;
 using Deadline = std::chrono::steady_clock::time_point;
 inline constexpr Deadline kNoDeadline = Deadline::max();
+inline constexpr std::size_t kReadSize = 64u << 10;  // bytes asked of a socket at once
 
 inline Deadline deadline_in(std::chrono::seconds limit) { return std::chrono::steady_clock::now() + limit; }
 

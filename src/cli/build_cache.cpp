@@ -12,7 +12,7 @@ namespace gantry::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = BuildCache::Kind;
+using CacheKind = BuildCache::Kind;
 
 constexpr char kLocalName[] = "gantry-build-cache";
 
@@ -64,9 +64,9 @@ BuildCache parse_build_cache(const std::string& text, const std::string& option)
     auto key = field.substr(0, equals);
     auto value = field.substr(std::min(equals + 1, field.size()));
     if (key == "type" && value == "inline")
-      out.kind = Kind::inline_;
+      out.kind = CacheKind::inline_;
     else if (key == "type" && (value == "local" || value == "registry"))
-      out.kind = value == "local" ? Kind::local : Kind::registry;
+      out.kind = value == "local" ? CacheKind::local : CacheKind::registry;
     else if (key == "type")
       throw refuse("unknown type \"" + value + "\"");
     else if (key == "ref" || key == "src" || key == "dest")
@@ -74,12 +74,12 @@ BuildCache parse_build_cache(const std::string& text, const std::string& option)
     else if (key != "mode" && key != "compression" && key != "image-manifest" && key != "oci-mediatypes")
       throw refuse("unknown key \"" + key + "\"");
   }
-  if (out.place.empty() && out.kind != Kind::inline_) throw refuse("it does not say where");
+  if (out.place.empty() && out.kind != CacheKind::inline_) throw refuse("it does not say where");
   return out;
 }
 
 task<std::string> use_cache(Context& context, BuildCache cache, BuildOptions* options) {
-  if (cache.kind != Kind::local) {
+  if (cache.kind != CacheKind::local) {
     options->cache_from.push_back(cache.place);
     co_return std::string();
   }
@@ -104,12 +104,12 @@ task<std::string> use_cache(Context& context, BuildCache cache, BuildOptions* op
 }
 
 std::string cache_name(const BuildCache& cache) {
-  if (cache.kind == Kind::registry) return cache.place;
+  if (cache.kind == CacheKind::registry) return cache.place;
   return std::string(kLocalName) + ":" + random_hex(12);
 }
 
 task<> keep_cache(Context& context, BuildCache cache, std::string name, Progress& progress) {
-  if (cache.kind == Kind::registry) {
+  if (cache.kind == CacheKind::registry) {
     co_await push_image(context, name, progress);
     co_return;
   }

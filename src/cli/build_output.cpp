@@ -13,14 +13,14 @@
 namespace gantry::cli {
 namespace {
 
-using Kind = BuildOutput::Kind;
+using OutputKind = BuildOutput::Kind;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 6> kKinds{{{"image", Kind::image},
-                                                                   {"local", Kind::local},
-                                                                   {"tar", Kind::tar},
-                                                                   {"oci", Kind::oci},
-                                                                   {"docker", Kind::docker},
-                                                                   {"registry", Kind::registry}}};
+constexpr std::array<std::pair<std::string_view, OutputKind>, 6> kKinds{{{"image", OutputKind::image},
+                                                                         {"local", OutputKind::local},
+                                                                         {"tar", OutputKind::tar},
+                                                                         {"oci", OutputKind::oci},
+                                                                         {"docker", OutputKind::docker},
+                                                                         {"registry", OutputKind::registry}}};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
   throw Error(ErrorKind::invalid, "--output " + text + ": " + why,
@@ -90,7 +90,7 @@ task<http::Response> archive_of(Context& context, std::string image, std::vector
 BuildOutput parse_build_output(const std::string& text) {
   BuildOutput out;
   if (text.find('=') == std::string::npos) {
-    out.kind = text == "-" ? Kind::tar : Kind::local;
+    out.kind = text == "-" ? OutputKind::tar : OutputKind::local;
     out.destination = text;
     return out;
   }
@@ -102,17 +102,17 @@ BuildOutput parse_build_output(const std::string& text) {
     set(out, text, field.substr(0, equals), field.substr(equals + 1));
     at = end + 1;
   }
-  if (out.kind == Kind::registry) out.push = true;
-  bool file = out.kind == Kind::tar || out.kind == Kind::oci || out.kind == Kind::docker;
-  if (out.destination.empty() && out.kind == Kind::local) refuse(text, "dest is missing");
+  if (out.kind == OutputKind::registry) out.push = true;
+  bool file = out.kind == OutputKind::tar || out.kind == OutputKind::oci || out.kind == OutputKind::docker;
+  if (out.destination.empty() && out.kind == OutputKind::local) refuse(text, "dest is missing");
   if (out.destination.empty() && file) out.destination = "-";
-  if (out.destination == "-" && out.kind == Kind::local) refuse(text, "files cannot go to standard output");
+  if (out.destination == "-" && out.kind == OutputKind::local) refuse(text, "files cannot go to standard output");
   return out;
 }
 
 bool keeps_image(const std::vector<BuildOutput>& outputs) {
   for (const auto& output : outputs)
-    if (output.kind == Kind::image || output.kind == Kind::registry) return true;
+    if (output.kind == OutputKind::image || output.kind == OutputKind::registry) return true;
   return outputs.empty();
 }
 
@@ -145,13 +145,13 @@ task<> write_output(Context& context, BuildOutput output, std::string image, std
     co_await api::post(context.client, api::path("images", image, "tag"), query);
     tags.assign(1, output.name);
   }
-  if (output.kind == Kind::local) {
+  if (output.kind == OutputKind::local) {
     auto response = co_await files_of(context, image);
     co_await unpack(std::move(response), path);
-  } else if (output.kind == Kind::tar) {
+  } else if (output.kind == OutputKind::tar) {
     auto response = co_await files_of(context, image);
     co_await download_file(std::move(response), path);
-  } else if (output.kind == Kind::oci || output.kind == Kind::docker) {
+  } else if (output.kind == OutputKind::oci || output.kind == OutputKind::docker) {
     auto response = co_await archive_of(context, image, tags);
     co_await download_file(std::move(response), path);
   }

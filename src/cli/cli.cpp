@@ -6,12 +6,11 @@
 #include <csignal>
 
 #include "command.h"
+#include "gantry/base/text.h"
 #include "help.h"
 #include "parse.h"
 #include "terminal.h"
 #include "text.h"
-
-extern char** environ;
 
 namespace gantry::cli {
 namespace {

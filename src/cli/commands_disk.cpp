@@ -90,15 +90,15 @@ task<int> disk(Context& context, Disk request) {
   co_return 0;
 }
 
-struct Prune {
+struct DiskPrune {
   bool all = false;
 };
 
-void declare_prune(Options& options, Prune& prune) {
+void declare_disk_prune(Options& options, DiskPrune& prune) {
   options.flag("-a,--all", prune.all, "every image that no container uses, not only those without a name");
 }
 
-task<int> prune(Context& context, Prune request) {
+task<int> disk_prune(Context& context, DiskPrune request) {
   http::ClientRequest post;
   post.method = "POST";
   post.path = "/v1/disk/prune";
@@ -125,7 +125,7 @@ std::vector<Command> disk_commands() {
       {"prune",
        "Give back the build cache and images without a name",
        {"gantry prune", "gantry prune --all"},
-       prepare<Prune, declare_prune, prune>},
+       prepare<DiskPrune, declare_disk_prune, disk_prune>},
   };
 }
 

@@ -16,12 +16,12 @@
 namespace gantry::cli {
 namespace {
 
-struct Ls {
+struct ImageLs {
   bool quiet = false, no_trunc = false, all = false;
   std::vector<std::string> references;
 };
 
-void declare_ls(Options& options, Ls& ls) {
+void declare_image_ls(Options& options, ImageLs& ls) {
   options.flag("-q,--quiet", ls.quiet, "ids only")
       .flag("--no-trunc", ls.no_trunc, "whole ids")
       .flag("-a,--all", ls.all, "accepted for habit: all are shown")
@@ -39,7 +39,7 @@ std::string image_table(const std::vector<api::Image>& images, bool whole) {
   return table.text();
 }
 
-task<int> ls(Context& context, Ls flags) {
+task<int> image_ls(Context& context, ImageLs flags) {
   http::Query query;
   for (const auto& reference : flags.references) query.add("reference", reference);
   auto answer = co_await api::get(context.client, "/v1/images", query);
@@ -54,16 +54,16 @@ task<int> ls(Context& context, Ls flags) {
   co_return 0;
 }
 
-struct Names {
+struct ImageNames {
   bool force = false;
   std::vector<std::string> names;
 };
 
-void declare_rm(Options& options, Names& rm) {
+void declare_image_rm(Options& options, ImageNames& rm) {
   options.flag("-f,--force", rm.force, "also when a container uses it").rest("IMAGE", rm.names, true);
 }
 
-void declare_inspect(Options& options, Names& inspect) { options.rest("IMAGE", inspect.names, true); }
+void declare_image_inspect(Options& options, ImageNames& inspect) { options.rest("IMAGE", inspect.names, true); }
 
 task<> remove_image(Context& context, std::string name, bool force) {
   http::Query query;
@@ -75,14 +75,14 @@ task<> remove_image(Context& context, std::string name, bool force) {
     context.console.out("deleted " + std::string(id.as_string()) + "\n");
 }
 
-task<int> rm(Context& context, Names request) {
+task<int> image_rm(Context& context, ImageNames request) {
   auto work = [force = request.force](Context& ctx, std::string name) {
     return remove_image(ctx, std::move(name), force);
   };
   return for_each_name(context, request.names, work, false);
 }
 
-task<int> inspect(Context& context, Names request) {
+task<int> image_inspect(Context& context, ImageNames request) {
   boost::json::array all;
   for (auto name : request.names) {
     auto image = co_await api::get(context.client, api::path("images", name));
@@ -238,12 +238,12 @@ task<int> load(Context& context, Load request) {
   co_return 0;
 }
 
-struct Prune {
+struct ImagePrune {
   bool all = false;
   std::vector<std::string> filters;
 };
 
-void declare_prune(Options& options, Prune& prune) {
+void declare_image_prune(Options& options, ImagePrune& prune) {
   options.flag("-a,--all", prune.all, "every image that no container uses, not only those without a name")
       .list("--filter", "until=TIME", prune.filters, "only images made before a time, or a span ago (until=24h)");
 }
@@ -260,7 +260,7 @@ std::optional<Timestamp> until_of(const std::vector<std::string>& filters) {
   return out;
 }
 
-task<int> prune(Context& context, Prune request) {
+task<int> image_prune(Context& context, ImagePrune request) {
   boost::json::value answer;
   http::ClientRequest post;
   post.method = "POST";
@@ -374,15 +374,15 @@ task<int> verify(Context& context, Verify request) {
   co_return left == 0 ? 0 : 1;
 }
 
-struct Diff {
+struct ImageDiff {
   std::string before, after;
 };
 
-void declare_diff(Options& options, Diff& diff) {
+void declare_image_diff(Options& options, ImageDiff& diff) {
   options.required("IMAGE", diff.before).required("OTHER", diff.after);
 }
 
-task<int> diff(Context& context, Diff request) {
+task<int> image_diff(Context& context, ImageDiff request) {
   http::Query query;
   query.add("other", request.after);
   auto answer = co_await api::get(context.client, api::path("images", request.before, "diff"), query);
@@ -444,15 +444,18 @@ task<int> bootstrap(Context& context, Bootstrap request) {
 
 std::vector<Command> image_commands() {
   return {
-      {"image ls", "List images", {"gantry image ls", "gantry image ls --format json"}, prepare<Ls, declare_ls, ls>},
+      {"image ls",
+       "List images",
+       {"gantry image ls", "gantry image ls --format json"},
+       prepare<ImageLs, declare_image_ls, image_ls>},
       {"image rm",
        "Remove names of images, and images without further names",
        {"gantry image rm myapp:old"},
-       prepare<Names, declare_rm, rm>},
+       prepare<ImageNames, declare_image_rm, image_rm>},
       {"image inspect",
        "Show everything about images, as JSON",
        {"gantry image inspect debian:bookworm"},
-       prepare<Names, declare_inspect, inspect>},
+       prepare<ImageNames, declare_image_inspect, image_inspect>},
       {"image tag",
        "Give an image a further name",
        {"gantry image tag myapp:2 myapp:stable"},
@@ -464,7 +467,7 @@ std::vector<Command> image_commands() {
       {"image diff",
        "Show what is added (A), changed (C) and deleted (D) in the files of the second image",
        {"gantry image diff myapp:1 myapp:2"},
-       prepare<Diff, declare_diff, diff>},
+       prepare<ImageDiff, declare_image_diff, image_diff>},
       {"image verify",
        "Compare images with their digests: layers, files, configurations; status 1 when something is damaged",
        {"gantry image verify", "gantry image verify --repair debian:bookworm"},
@@ -480,7 +483,7 @@ std::vector<Command> image_commands() {
       {"image prune",
        "Remove images without a name, or all that no container uses",
        {"gantry image prune", "gantry image prune --all"},
-       prepare<Prune, declare_prune, prune>},
+       prepare<ImagePrune, declare_image_prune, image_prune>},
       {"image import",
        "Make an image from a tar archive of a root file system ('-': standard input)",
        {"gantry image import rootfs.tar.zst base:1", "tar c -C rootfs . | gantry image import - base:1"},

@@ -10,13 +10,13 @@
 namespace gantry::cli {
 namespace {
 
-struct Ls {
+struct NetworkLs {
   bool quiet = false;
 };
 
-void declare_ls(Options& options, Ls& ls) { options.flag("-q,--quiet", ls.quiet, "names only"); }
+void declare_network_ls(Options& options, NetworkLs& ls) { options.flag("-q,--quiet", ls.quiet, "names only"); }
 
-task<int> ls(Context& context, Ls flags) {
+task<int> network_ls(Context& context, NetworkLs flags) {
   auto answer = co_await api::get(context.client, "/v1/networks");
   if (context.json()) {
     context.print(answer);
@@ -33,13 +33,13 @@ task<int> ls(Context& context, Ls flags) {
   co_return 0;
 }
 
-struct Names {
+struct NetworkNames {
   std::vector<std::string> names;
 };
 
-void declare_names(Options& options, Names& request) { options.rest("NETWORK", request.names, true); }
+void declare_network_names(Options& options, NetworkNames& request) { options.rest("NETWORK", request.names, true); }
 
-task<int> inspect(Context& context, Names request) {
+task<int> network_inspect(Context& context, NetworkNames request) {
   boost::json::array all;
   for (auto name : request.names) {
     auto network = co_await api::get(context.client, api::path("networks", name));
@@ -53,9 +53,11 @@ task<> remove_network(Context& context, std::string name) {
   co_await api::remove(context.client, api::path("networks", name));
 }
 
-task<int> rm(Context& context, Names request) { return for_each_name(context, request.names, remove_network); }
+task<int> network_rm(Context& context, NetworkNames request) {
+  return for_each_name(context, request.names, remove_network);
+}
 
-struct Create {
+struct NetworkCreate {
   api::NetworkSpec spec;
   bool no_ipv6 = false;
   std::vector<std::string> labels;
@@ -66,7 +68,7 @@ struct Create {
   std::vector<std::string> options;
 };
 
-void declare_create(Options& options, Create& create) {
+void declare_network_create(Options& options, NetworkCreate& create) {
   options.list("--subnet", "CIDR", create.subnets, "subnet, one for IPv4 and one for IPv6 (chosen when left out)")
       .list("--gateway", "ADDRESS", create.gateways, "address of the gateway in it")
       .list("--ip-range", "CIDR", create.ranges, "addresses are chosen from this part of the subnet")
@@ -81,7 +83,7 @@ void declare_create(Options& options, Create& create) {
 bool is_v6(const std::string& text) { return text.find(':') != std::string::npos; }
 
 // Gateways, ranges and addresses belong to the subnet of their family.
-std::vector<api::IpamPool> pools_of(const Create& request) {
+std::vector<api::IpamPool> pools_of(const NetworkCreate& request) {
   std::vector<api::IpamPool> out;
   for (const auto& subnet : request.subnets) out.push_back({.subnet = subnet});
   auto pool = [&](const char* option, const std::string& text) -> api::IpamPool& {
@@ -143,15 +145,15 @@ task<int> disconnect(Context& context, Disconnect request) {
   co_return 0;
 }
 
-struct Prune {
+struct NetworkPrune {
   std::vector<std::string> labels;
 };
 
-void declare_prune(Options& options, Prune& prune) {
+void declare_network_prune(Options& options, NetworkPrune& prune) {
   options.list("--label", "KEY=VALUE", prune.labels, "only those with this label");
 }
 
-task<int> prune(Context& context, Prune request) {
+task<int> network_prune(Context& context, NetworkPrune request) {
   http::Query query;
   for (const auto& label : request.labels) query.add("label", label);
   auto answer = co_await api::post_json(context.client, "/v1/networks/prune", {}, query);
@@ -162,7 +164,7 @@ task<int> prune(Context& context, Prune request) {
   co_return 0;
 }
 
-task<int> create(Context& context, Create request) {
+task<int> network_create(Context& context, NetworkCreate request) {
   request.spec.ipv6 = !request.no_ipv6;
   request.spec.labels = parse_pairs(request.labels, "--label");
   request.spec.options = parse_pairs(request.options, "--opt");
@@ -177,16 +179,19 @@ task<int> create(Context& context, Create request) {
 
 std::vector<Command> network_commands() {
   return {
-      {"network ls", "List networks", {"gantry network ls"}, prepare<Ls, declare_ls, ls>},
+      {"network ls", "List networks", {"gantry network ls"}, prepare<NetworkLs, declare_network_ls, network_ls>},
       {"network create",
        "Create a network",
        {"gantry network create --subnet 10.5.0.0/24 backend"},
-       prepare<Create, declare_create, create>},
+       prepare<NetworkCreate, declare_network_create, network_create>},
       {"network inspect",
        "Show everything about networks, as JSON",
        {"gantry network inspect guestbook_default"},
-       prepare<Names, declare_names, inspect>},
-      {"network rm", "Remove networks", {"gantry network rm backend"}, prepare<Names, declare_names, rm>},
+       prepare<NetworkNames, declare_network_names, network_inspect>},
+      {"network rm",
+       "Remove networks",
+       {"gantry network rm backend"},
+       prepare<NetworkNames, declare_network_names, network_rm>},
       {"network connect",
        "Connect a container to a network, also while it runs",
        {"gantry network connect --alias db backend postgres"},
@@ -198,7 +203,7 @@ std::vector<Command> network_commands() {
       {"network prune",
        "Remove the networks no running container is on",
        {"gantry network prune"},
-       prepare<Prune, declare_prune, prune>},
+       prepare<NetworkPrune, declare_network_prune, network_prune>},
   };
 }
 

@@ -84,13 +84,13 @@ task<int> push(Context& context, Push request) {
   co_return 0;
 }
 
-struct Copy {
+struct ImageCopy {
   std::string source, target;
   std::optional<std::string> platform;
   bool all = false, referrers = false, quiet = false;
 };
 
-void declare_copy(Options& options, Copy& copy) {
+void declare_image_copy(Options& options, ImageCopy& copy) {
   options.flag("-a,--all", copy.all, "an index with the images for all platforms")
       .flag("-r,--referrers", copy.referrers, "with what is about it: signatures, attestations, lists of parts")
       .value("--platform", "OS/ARCHITECTURE", copy.platform, "for another machine than this one")
@@ -104,7 +104,7 @@ std::string without_scheme(const std::string& reference) {
   return reference.starts_with(kScheme) ? reference.substr(kScheme.size()) : reference;
 }
 
-task<int> copy(Context& context, Copy request) {
+task<int> image_copy(Context& context, ImageCopy request) {
   boost::json::object body;
   body["source"] = request.source;
   body["target"] = request.target;
@@ -315,7 +315,7 @@ std::vector<Command> registry_commands() {
        "Copy an image from one registry to another, without unpacking it",
        {"gantry image cp debian:bookworm registry.example/base/debian:bookworm",
         "gantry image cp --all --referrers docker://registry.example/app:1 docker://other.example/app:1"},
-       prepare<Copy, declare_copy, copy>},
+       prepare<ImageCopy, declare_image_copy, image_copy>},
       {"login",
        "Sign in at a registry (docker.io when none is named); kept where docker keeps it",
        {"gantry login registry.example", "pass registry | gantry login -u me --password-stdin registry.example"},

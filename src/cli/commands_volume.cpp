@@ -8,13 +8,13 @@
 namespace gantry::cli {
 namespace {
 
-struct Ls {
+struct VolumeLs {
   bool quiet = false;
 };
 
-void declare_ls(Options& options, Ls& ls) { options.flag("-q,--quiet", ls.quiet, "names only"); }
+void declare_volume_ls(Options& options, VolumeLs& ls) { options.flag("-q,--quiet", ls.quiet, "names only"); }
 
-task<int> ls(Context& context, Ls flags) {
+task<int> volume_ls(Context& context, VolumeLs flags) {
   auto answer = co_await api::get(context.client, "/v1/volumes");
   if (context.json()) {
     context.print(answer);
@@ -30,13 +30,13 @@ task<int> ls(Context& context, Ls flags) {
   co_return 0;
 }
 
-struct Names {
+struct VolumeNames {
   std::vector<std::string> names;
 };
 
-void declare_names(Options& options, Names& request) { options.rest("VOLUME", request.names, true); }
+void declare_volume_names(Options& options, VolumeNames& request) { options.rest("VOLUME", request.names, true); }
 
-task<int> inspect(Context& context, Names request) {
+task<int> volume_inspect(Context& context, VolumeNames request) {
   boost::json::array all;
   for (auto name : request.names) {
     auto volume = co_await api::get(context.client, api::path("volumes", name));
@@ -50,21 +50,23 @@ task<> remove_volume(Context& context, std::string name) {
   co_await api::remove(context.client, api::path("volumes", name));
 }
 
-task<int> rm(Context& context, Names request) { return for_each_name(context, request.names, remove_volume); }
+task<int> volume_rm(Context& context, VolumeNames request) {
+  return for_each_name(context, request.names, remove_volume);
+}
 
-struct Create {
+struct VolumeCreate {
   std::string name;
   std::vector<std::string> labels;
   std::vector<std::string> options;
 };
 
-void declare_create(Options& options, Create& create) {
+void declare_volume_create(Options& options, VolumeCreate& create) {
   options.list("--label", "KEY=VALUE", create.labels, "set a label")
       .list("-o,--opt", "KEY=VALUE", create.options, "type, device and o of what is mounted for it, as for mount(8)")
       .optional("NAME", create.name);
 }
 
-task<int> create(Context& context, Create request) {
+task<int> volume_create(Context& context, VolumeCreate request) {
   boost::json::object body;
   body["name"] = request.name;
   body["options"] = json::to(parse_pairs(request.options, "--opt"));
@@ -75,17 +77,17 @@ task<int> create(Context& context, Create request) {
   co_return 0;
 }
 
-struct Prune {
+struct VolumePrune {
   bool all = false;
   std::vector<std::string> labels;
 };
 
-void declare_prune(Options& options, Prune& prune) {
+void declare_volume_prune(Options& options, VolumePrune& prune) {
   options.flag("-a,--all", prune.all, "named ones, too")
       .list("--label", "KEY=VALUE", prune.labels, "only those with this label");
 }
 
-task<int> prune(Context& context, Prune request) {
+task<int> volume_prune(Context& context, VolumePrune request) {
   http::Query query;
   if (request.all) query.add("all", "true");
   for (const auto& label : request.labels) query.add("label", label);
@@ -102,17 +104,23 @@ task<int> prune(Context& context, Prune request) {
 
 std::vector<Command> volume_commands() {
   return {
-      {"volume ls", "List volumes", {"gantry volume ls"}, prepare<Ls, declare_ls, ls>},
-      {"volume create", "Create a volume", {"gantry volume create data"}, prepare<Create, declare_create, create>},
+      {"volume ls", "List volumes", {"gantry volume ls"}, prepare<VolumeLs, declare_volume_ls, volume_ls>},
+      {"volume create",
+       "Create a volume",
+       {"gantry volume create data"},
+       prepare<VolumeCreate, declare_volume_create, volume_create>},
       {"volume inspect",
        "Show everything about volumes, as JSON",
        {"gantry volume inspect data"},
-       prepare<Names, declare_names, inspect>},
-      {"volume rm", "Remove volumes and their data", {"gantry volume rm data"}, prepare<Names, declare_names, rm>},
+       prepare<VolumeNames, declare_volume_names, volume_inspect>},
+      {"volume rm",
+       "Remove volumes and their data",
+       {"gantry volume rm data"},
+       prepare<VolumeNames, declare_volume_names, volume_rm>},
       {"volume prune",
        "Remove the volumes no container has",
        {"gantry volume prune", "gantry volume prune --all   # named ones, too"},
-       prepare<Prune, declare_prune, prune>},
+       prepare<VolumePrune, declare_volume_prune, volume_prune>},
   };
 }
 

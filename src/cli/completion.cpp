@@ -5,6 +5,7 @@
 #include <set>
 
 #include "command.h"
+#include "gantry/base/text.h"
 #include "help.h"
 #include "text.h"
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gantry/base/text.h"
 #include "text.h"
 
 namespace gantry::cli {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 #include "text.h"
 
 namespace gantry::cli {

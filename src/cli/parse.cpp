@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 #include "gantry/base/time.h"
 #include "text.h"
 

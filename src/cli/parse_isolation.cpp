@@ -4,6 +4,7 @@
 #include <array>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 #include "parse.h"
 #include "text.h"
 
@@ -12,14 +13,14 @@ namespace {
 
 using engine::NamespaceMode;
 
-[[noreturn]] void refuse(std::string_view option, std::string_view text, std::string_view why) {
+[[noreturn]] void refuse_isolation(std::string_view option, std::string_view text, std::string_view why) {
   throw Error(ErrorKind::invalid, fmt::format("{} '{}': {}", option, text, why));
 }
 
 bool parse_switch(std::string_view option, const std::string& value, bool given) {
   if (!given || value == "true") return true;
   if (value == "false") return false;
-  refuse("--security-opt", option, "expected true or false");
+  refuse_isolation("--security-opt", option, "expected true or false");
 }
 
 }  // namespace
@@ -32,16 +33,17 @@ engine::Namespace parse_namespace(std::string_view text, std::string_view option
     return {.mode = NamespaceMode::container, .container = container};
   for (const auto& [known, mode] : kModes)
     if (name == known && !joins) return {.mode = mode};
-  refuse(option, text, "expected private, host or container:NAME");
+  refuse_isolation(option, text, "expected private, host or container:NAME");
 }
 
 engine::Device parse_device(std::string_view text) {
   auto parts = split(text, ':');
-  if (parts.size() > 3 || parts[0].empty()) refuse("--device", text, "expected DEVICE[:TARGET][:rwm]");
+  if (parts.size() > 3 || parts[0].empty()) refuse_isolation("--device", text, "expected DEVICE[:TARGET][:rwm]");
   engine::Device out{.source = parts[0]};
   for (std::size_t i = 1; i < parts.size(); ++i) {
     bool is_access = !parts[i].starts_with('/');
-    if (is_access && i + 1 != parts.size()) refuse("--device", text, "the path in the container must be absolute");
+    if (is_access && i + 1 != parts.size())
+      refuse_isolation("--device", text, "the path in the container must be absolute");
     (is_access ? out.access : out.target) = parts[i];
   }
   return out;
@@ -51,20 +53,20 @@ bool is_cdi_name(std::string_view text) { return !text.starts_with('/') && text.
 
 engine::DeviceLimit parse_device_limit(std::string_view text, std::string_view option) {
   auto colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) refuse(option, text, "expected DEVICE:LIMIT");
+  if (colon == std::string_view::npos || colon == 0) refuse_isolation(option, text, "expected DEVICE:LIMIT");
   return {.path = std::string(text.substr(0, colon)), .value = parse_size(text.substr(colon + 1), option)};
 }
 
 engine::Link parse_link(std::string_view text) {
   auto [container, alias, found] = cut(text, ':');
-  if (container.empty() || (found && alias.empty())) refuse("--link", text, "expected CONTAINER[:ALIAS]");
+  if (container.empty() || (found && alias.empty())) refuse_isolation("--link", text, "expected CONTAINER[:ALIAS]");
   return {.container = container, .alias = alias};
 }
 
 engine::VolumesFrom parse_volumes_from(std::string_view text) {
   auto [container, mode, found] = cut(text, ':');
   if (container.empty() || (found && mode != "ro" && mode != "rw"))
-    refuse("--volumes-from", text, "expected CONTAINER[:ro]");
+    refuse_isolation("--volumes-from", text, "expected CONTAINER[:ro]");
   return {.container = container, .read_only = mode == "ro"};
 }
 

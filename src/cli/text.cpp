@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "gantry/base/text.h"
+
 namespace gantry::cli {
 namespace {
 
@@ -34,16 +36,6 @@ std::size_t escape_length(std::string_view text, std::size_t at) {
 }
 
 }  // namespace
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> pieces;
-  for (;;) {
-    auto at = text.find(separator);
-    pieces.emplace_back(text.substr(0, at));
-    if (at == std::string_view::npos) return pieces;
-    text.remove_prefix(at + 1);
-  }
-}
 
 std::string join(const std::vector<std::string>& pieces, std::string_view separator) {
   std::string out;

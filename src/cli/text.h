@@ -7,8 +7,6 @@
 
 namespace gantry::cli {
 
-/// The pieces between separators; an empty text gives one empty piece.
-std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& pieces, std::string_view separator);
 /// What is before and after the first separator; the second is empty, and `found` false, when there is none.
 struct Halves {

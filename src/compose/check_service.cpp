@@ -7,6 +7,7 @@
 #include <charconv>
 #include <set>
 
+#include "gantry/base/text.h"
 #include "text.h"
 
 namespace gantry::compose {

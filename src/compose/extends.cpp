@@ -15,7 +15,7 @@ struct Target {
   std::string file;
 };
 
-constexpr Key<Target> kKeys[] = {
+constexpr Key<Target> kTargetKeys[] = {
     {"service", into<&Target::service>},
     {"file", into<&Target::file>},
 };
@@ -61,7 +61,7 @@ class Resolver {
     Target target;
     if (value.node().is_scalar()) {
       target.service = value.node().text;
-    } else if (!read_keys<Target>(value, kKeys, target)) {
+    } else if (!read_keys<Target>(value, kTargetKeys, target)) {
       return std::nullopt;
     }
     if (target.service.empty()) {

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "extends.h"
+#include "gantry/base/text.h"
 #include "gantry/compose/compose.h"
 #include "locate.h"
 #include "merge.h"
@@ -25,7 +26,7 @@ void read_version(const Value& value, Stack&) {
   value.warn("the key 'version' is obsolete and has no effect: remove it");
 }
 
-constexpr Key<Stack> kKeys[] = {
+constexpr Key<Stack> kStackKeys[] = {
     {"name", [](const Value& value, Stack&) { value.string(); }},
     {"version", read_version},
     {"services", read_services},
@@ -122,7 +123,7 @@ class Loading {
     // With no file readable, the rest could only repeat what the parser said.
     if (trees_.size() < project_.files.size()) findings_.throw_if_any();
     reader_.root = &root_;
-    read_keys<Stack>(Value(root_, {}, reader_), kKeys, stack);
+    read_keys<Stack>(Value(root_, {}, reader_), kStackKeys, stack);
     if (root_.find("services") == nullptr) findings_.invalid(root_.place, "services: the key is missing");
     return stack;
   }

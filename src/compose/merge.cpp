@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gantry/base/text.h"
 #include "mounts.h"
 #include "ports.h"
 #include "text.h"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gantry/base/text.h"
+
 namespace gantry::compose {
 
 namespace {
@@ -81,7 +83,7 @@ std::optional<Mount> parse_short(const Value& value, const std::string& text) {
   return mount;
 }
 
-struct Draft {
+struct MountDraft {
   Mount mount;
   std::string type;
   std::string source;
@@ -90,7 +92,7 @@ struct Draft {
   std::map<std::string, const Node*> sections;  ///< which of bind, volume, tmpfs were given
 };
 
-void read_mode(const Value& value, Draft& draft) {
+void read_mode(const Value& value, MountDraft& draft) {
   auto text = value.string();
   if (!text) return;
   std::uint32_t mode = 0;
@@ -101,25 +103,25 @@ void read_mode(const Value& value, Draft& draft) {
   draft.mount.tmpfs_mode = mode;
 }
 
-constexpr Key<Draft> kBindKeys[] = {
+constexpr Key<MountDraft> kBindKeys[] = {
     {"propagation",
-     [](const Value& value, Draft& draft) {
+     [](const Value& value, MountDraft& draft) {
        if (auto name = value.string()) set_propagation(value, *name, draft.mount);
      }},
-    {"create_host_path", into<&Draft::create_host_path>},
+    {"create_host_path", into<&MountDraft::create_host_path>},
     {"recursive"},
     {"selinux"},
 };
 
-constexpr Key<Draft> kVolumeKeys[] = {
-    {"nocopy", into<&Draft::mount, &Mount::no_copy>},
-    {"subpath", into<&Draft::mount, &Mount::subpath>},
+constexpr Key<MountDraft> kVolumeOptionKeys[] = {
+    {"nocopy", into<&MountDraft::mount, &Mount::no_copy>},
+    {"subpath", into<&MountDraft::mount, &Mount::subpath>},
     {"labels"},
 };
 
-constexpr Key<Draft> kTmpfsKeys[] = {
+constexpr Key<MountDraft> kTmpfsKeys[] = {
     {"size",
-     [](const Value& value, Draft& draft) {
+     [](const Value& value, MountDraft& draft) {
        std::uint64_t bytes = 0;
        if (value.read_bytes(bytes)) draft.mount.tmpfs_size = bytes;
      }},
@@ -127,25 +129,25 @@ constexpr Key<Draft> kTmpfsKeys[] = {
 };
 
 template <const auto& Keys>
-void section(const Value& value, Draft& draft) {
+void section(const Value& value, MountDraft& draft) {
   draft.sections[value.path().substr(value.path().rfind('.') + 1)] = &value.node();
-  read_keys<Draft>(value, Keys, draft);
+  read_keys<MountDraft>(value, Keys, draft);
 }
 
-constexpr Key<Draft> kLongKeys[] = {
-    {"type", into<&Draft::type>},
-    {"source", into<&Draft::source>},
-    {"target", into<&Draft::mount, &Mount::target>},
-    {"read_only", into<&Draft::mount, &Mount::read_only>},
-    {"consistency", into<&Draft::ignored>},
+constexpr Key<MountDraft> kMountKeys[] = {
+    {"type", into<&MountDraft::type>},
+    {"source", into<&MountDraft::source>},
+    {"target", into<&MountDraft::mount, &Mount::target>},
+    {"read_only", into<&MountDraft::mount, &Mount::read_only>},
+    {"consistency", into<&MountDraft::ignored>},
     {"bind", section<kBindKeys>},
-    {"volume", section<kVolumeKeys>},
+    {"volume", section<kVolumeOptionKeys>},
     {"tmpfs", section<kTmpfsKeys>},
     {"image"},
 };
 
 /// False when there is nothing to mount; that has been reported.
-bool finish_long(const Value& value, Draft& draft) {
+bool finish_long(const Value& value, MountDraft& draft) {
   auto& mount = draft.mount;
   auto reported = value.reader().findings.count();
   if (draft.type == "bind") {
@@ -174,9 +176,9 @@ bool finish_long(const Value& value, Draft& draft) {
   return value.reader().findings.count() == reported;
 }
 
-std::optional<Mount> read_long(const Value& value) {
-  Draft draft;
-  if (!read_keys<Draft>(value, kLongKeys, draft)) return std::nullopt;
+std::optional<Mount> read_long_mount(const Value& value) {
+  MountDraft draft;
+  if (!read_keys<MountDraft>(value, kMountKeys, draft)) return std::nullopt;
   if (draft.mount.target.empty()) {
     value.invalid("the key 'target' is missing");
     return std::nullopt;
@@ -186,7 +188,7 @@ std::optional<Mount> read_long(const Value& value) {
   return draft.mount;
 }
 
-void apply_tmpfs_option(const Value& value, const std::string& option, Draft& draft) {
+void apply_tmpfs_option(const Value& value, const std::string& option, MountDraft& draft) {
   auto equals = option.find('=');
   auto name = option.substr(0, equals);
   Node node = value.node();
@@ -208,7 +210,7 @@ std::optional<Mount> parse_tmpfs(const Value& value) {
   auto text = value.string();
   if (!text) return std::nullopt;
   auto colon = text->find(':');
-  Draft draft;
+  MountDraft draft;
   draft.mount.type = MountType::tmpfs;
   draft.mount.target = normal(text->substr(0, colon));
   if (colon != std::string::npos) {
@@ -230,7 +232,7 @@ void read_mounts(const Value& value, const std::string& model_path, std::vector<
   for (std::size_t i = 0; i < value.node().items.size(); ++i) {
     auto item = value.at(i);
     if (item.node().is_mapping()) {
-      keep(item, model_path, read_long(item), out);
+      keep(item, model_path, read_long_mount(item), out);
     } else if (auto text = item.string()) {
       keep(item, model_path, parse_short(item, *text), out);
     }

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "gantry/base/text.h"
+
 namespace gantry::compose {
 
 namespace {
@@ -28,7 +30,7 @@ std::optional<Range> parse_range(std::string_view text, bool zero_allowed = fals
 }
 
 /// The parts of a port entry in either form, still as text.
-struct Draft {
+struct PortDraft {
   std::string host_ip;
   std::string published;
   std::string target;
@@ -40,15 +42,19 @@ struct Draft {
 /// A few characters must not become millions of ports.
 constexpr std::size_t kMaximumPorts = 20'000;
 
-constexpr Key<Draft> kLongKeys[] = {
-    {"target", into<&Draft::target>},        {"published", into<&Draft::published>}, {"host_ip", into<&Draft::host_ip>},
-    {"protocol", into<&Draft::protocol>},    {"mode", into<&Draft::mode>},           {"name", into<&Draft::ignored>},
-    {"app_protocol", into<&Draft::ignored>},
+constexpr Key<PortDraft> kPortKeys[] = {
+    {"target", into<&PortDraft::target>},
+    {"published", into<&PortDraft::published>},
+    {"host_ip", into<&PortDraft::host_ip>},
+    {"protocol", into<&PortDraft::protocol>},
+    {"mode", into<&PortDraft::mode>},
+    {"name", into<&PortDraft::ignored>},
+    {"app_protocol", into<&PortDraft::ignored>},
 };
 
 /// [HOST_IP:][PUBLISHED:]TARGET[/PROTOCOL]; an IPv6 address stands in brackets.
-std::optional<Draft> parse_short(std::string_view text) {
-  Draft draft;
+std::optional<PortDraft> parse_short(std::string_view text) {
+  PortDraft draft;
   if (auto slash = text.rfind('/'); slash != std::string_view::npos) {
     draft.protocol = lower(text.substr(slash + 1));
     text = text.substr(0, slash);
@@ -83,7 +89,7 @@ std::optional<Protocol> protocol_of(const Value& value, const std::string& name)
   return std::nullopt;
 }
 
-void expand(const Value& value, const Draft& draft, const std::string& model_path, std::vector<Port>& out) {
+void expand(const Value& value, const PortDraft& draft, const std::string& model_path, std::vector<Port>& out) {
   auto target = parse_range(draft.target);
   auto published = draft.published.empty() ? Range{} : parse_range(draft.published, true).value_or(Range{1, 0});
   if (!target) return value.invalid(fmt::format("'{}' is not a port from 1 to 65535 or a range of them", draft.target));
@@ -108,9 +114,9 @@ void expand(const Value& value, const Draft& draft, const std::string& model_pat
   }
 }
 
-std::optional<Draft> read_long(const Value& value) {
-  Draft draft;
-  read_keys<Draft>(value, kLongKeys, draft);
+std::optional<PortDraft> read_long_port(const Value& value) {
+  PortDraft draft;
+  read_keys<PortDraft>(value, kPortKeys, draft);
   if (draft.target.empty()) {
     value.invalid("the key 'target' is missing");
     return std::nullopt;
@@ -127,7 +133,7 @@ void read_ports(const Value& value, const std::string& model_path, std::vector<P
   for (std::size_t i = 0; i < value.node().items.size(); ++i) {
     auto item = value.at(i);
     if (item.node().is_mapping()) {
-      if (auto draft = read_long(item)) expand(item, *draft, model_path, out);
+      if (auto draft = read_long_port(item)) expand(item, *draft, model_path, out);
     } else if (auto text = item.string()) {
       auto draft = parse_short(*text);
       if (draft) {
@@ -158,9 +164,9 @@ std::string port_identity(const Node& node) {
     const auto* found = node.find(key);
     return found != nullptr ? found->text : std::string();
   };
-  Draft draft{.host_ip = text("host_ip"), .published = text("published"), .target = text("target")};
+  PortDraft draft{.host_ip = text("host_ip"), .published = text("published"), .target = text("target")};
   if (auto protocol = text("protocol"); !protocol.empty()) draft.protocol = protocol;
-  if (node.is_scalar()) draft = parse_short(node.text).value_or(Draft{.target = node.text});
+  if (node.is_scalar()) draft = parse_short(node.text).value_or(PortDraft{.target = node.text});
   return fmt::format("{}|{}|{}|{}", draft.host_ip, draft.published, draft.target, draft.protocol);
 }
 

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "env_file.h"
 #include "gantry/base/files.h"
+#include "gantry/base/text.h"
 #include "text.h"
 
 namespace gantry::compose {

@@ -69,7 +69,7 @@ constexpr auto kService = &ServiceDraft::service;
 constexpr auto kLimits = &Service::limits;
 constexpr auto kSecurity = &Service::security;
 
-constexpr Key<ServiceDraft> kKeys[] = {
+constexpr Key<ServiceDraft> kServiceKeys[] = {
     {"annotations", into<kService, &Service::annotations>},
     {"attach", into<kService, &Service::attach>},
     {"build", read_build},
@@ -230,7 +230,7 @@ Service read_service(const Value& value, const std::string& name) {
   draft.service.name = name;
   draft.model_path = "services." + name;
   value.writes(draft.model_path);
-  if (read_keys<ServiceDraft>(value, kKeys, draft)) {
+  if (read_keys<ServiceDraft>(value, kServiceKeys, draft)) {
     unite_with_deploy(value, draft);
     settle_networks(value, draft);
     append_tmpfs(value, draft);

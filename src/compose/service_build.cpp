@@ -24,7 +24,7 @@ void read_platforms(const Value& value, BuildDraft& out) {
     value.unsupported("Gantry builds an image for one platform at a time");
 }
 
-constexpr Key<BuildDraft> kKeys[] = {
+constexpr Key<BuildDraft> kBuildKeys[] = {
     {"context", into<&BuildDraft::context>},
     {"dockerfile", into<&BuildDraft::dockerfile>},
     {"dockerfile_inline", into<&BuildDraft::build, &Build::dockerfile_inline>},
@@ -76,7 +76,7 @@ void read_build(const Value& value, ServiceDraft& draft) {
   BuildDraft inner;
   if (value.node().is_scalar()) {
     inner.context = value.node().text;
-  } else if (!read_keys<BuildDraft>(value, kKeys, inner)) {
+  } else if (!read_keys<BuildDraft>(value, kBuildKeys, inner)) {
     return;
   }
   auto& build = draft.service.build.emplace(std::move(inner.build));

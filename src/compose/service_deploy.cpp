@@ -72,7 +72,7 @@ void read_mode(const Value& value, ServiceDraft&) {
   value.invalid(fmt::format("unknown mode '{}': expected replicated", *mode));
 }
 
-constexpr Key<ServiceDraft> kKeys[] = {
+constexpr Key<ServiceDraft> kDeployKeys[] = {
     {"mode", read_mode},
     {"replicas", into<&ServiceDraft::deploy_replicas>},
     {"resources", section<kResourceKeys>},
@@ -87,6 +87,6 @@ constexpr Key<ServiceDraft> kKeys[] = {
 
 }  // namespace
 
-void read_deploy(const Value& value, ServiceDraft& draft) { read_keys<ServiceDraft>(value, kKeys, draft); }
+void read_deploy(const Value& value, ServiceDraft& draft) { read_keys<ServiceDraft>(value, kDeployKeys, draft); }
 
 }  // namespace gantry::compose

@@ -5,7 +5,7 @@ namespace gantry::compose {
 
 namespace {
 
-constexpr Key<EnvFileEntry> kKeys[] = {
+constexpr Key<EnvFileEntry> kEnvFileKeys[] = {
     {"path", into<&EnvFileEntry::path>},
     {"required", into<&EnvFileEntry::required>},
     {"format", into<&EnvFileEntry::format>},
@@ -15,7 +15,7 @@ void read_entry(const Value& value, ServiceDraft& draft) {
   EnvFileEntry entry;
   if (value.node().is_scalar()) {
     entry.path = value.node().text;
-  } else if (!read_keys<EnvFileEntry>(value, kKeys, entry)) {
+  } else if (!read_keys<EnvFileEntry>(value, kEnvFileKeys, entry)) {
     return;
   }
   if (entry.path.empty()) return value.invalid("the path is empty");

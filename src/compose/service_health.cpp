@@ -24,7 +24,7 @@ void read_test(const Value& value, HealthCheck& check) {
   }
 }
 
-constexpr Key<HealthCheck> kKeys[] = {
+constexpr Key<HealthCheck> kHealthKeys[] = {
     {"test", read_test},
     {"interval", into<&HealthCheck::interval>},
     {"timeout", into<&HealthCheck::timeout>},
@@ -42,7 +42,7 @@ constexpr Key<HealthCheck> kKeys[] = {
 
 void read_healthcheck(const Value& value, ServiceDraft& draft) {
   HealthCheck check;
-  if (!read_keys<HealthCheck>(value, kKeys, check)) return;
+  if (!read_keys<HealthCheck>(value, kHealthKeys, check)) return;
   if (check.disable) check = HealthCheck{.disable = true};
   draft.service.healthcheck = std::move(check);
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "gantry/base/text.h"
 #include "service.h"
 
 // What a service shares with others or is given of the host.

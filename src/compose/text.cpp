@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "gantry/base/text.h"
+
 namespace gantry::compose {
 
 namespace {
@@ -133,26 +135,10 @@ std::optional<std::size_t> find_bad_character(std::string_view text, Controls co
   return std::nullopt;
 }
 
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  for (;;) {
-    auto end = text.find(separator);
-    parts.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (auto& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
 }
 
 std::string upper(std::string_view text) {

@@ -21,9 +21,7 @@ enum class Controls { refuse, allow };
 /// white space. A zero byte is never part of text.
 std::optional<std::size_t> find_bad_character(std::string_view text, Controls controls);
 
-std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
-std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 
 }  // namespace gantry::compose

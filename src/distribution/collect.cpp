@@ -7,7 +7,7 @@
 namespace gantry::distribution {
 namespace {
 
-constexpr std::size_t kAtOnce = 50;
+constexpr std::size_t kCollectedAtOnce = 50;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ Collected Distribution::collect(bool untagged, std::optional<std::chrono::second
   out.uploads = impl.uploads.expire(grace ? limit : current - impl.options.upload_expiry.count(), out.bytes);
   for (bool more = untagged; more;) {
     auto count = impl.database.transaction([&](store::Transaction& t) {
-      auto list = rows::untagged(t, limit, kAtOnce);
+      auto list = rows::untagged(t, limit, kCollectedAtOnce);
       for (const auto& [repository, digest] : list) rows::delete_manifest(t, repository, digest);
       return list.size();
     });
@@ -44,13 +44,14 @@ Collected Distribution::collect(bool untagged, std::optional<std::chrono::second
   }
   for (bool more = true; more;) {
     more = impl.database.transaction([&](store::Transaction& t) {
-      auto list = rows::unused_links(t, limit, kAtOnce);
+      auto list = rows::unused_links(t, limit, kCollectedAtOnce);
       for (const auto& [repository, digest] : list) rows::unlink(t, repository, digest);
       return !list.empty();
     });
   }
   for (;;) {
-    auto list = impl.database.transaction([&](store::Transaction& t) { return rows::unlinked_blobs(t, kAtOnce); });
+    auto list =
+        impl.database.transaction([&](store::Transaction& t) { return rows::unlinked_blobs(t, kCollectedAtOnce); });
     for (const auto& digest : list) {
       auto bytes = impl.drop_blob(digest);
       out.bytes += bytes;

@@ -9,7 +9,7 @@ namespace gantry::distribution {
 namespace {
 
 constexpr std::int64_t kFresh = 120;  // seconds: somebody may be pulling it
-constexpr std::size_t kAtOnce = 50;
+constexpr std::size_t kDroppedAtOnce = 50;
 
 }  // namespace
 
@@ -67,8 +67,8 @@ Shrunk Mirror::shrink(std::uint64_t target) {
   });
   for (const auto& stray : strays) give_back(impl.local.drop_blob(stray.digest));
   for (std::size_t kept = 0; left > target;) {
-    auto list =
-        impl.local.database.transaction([&](store::Transaction& t) { return rows::longest_unused(t, kept, kAtOnce); });
+    auto list = impl.local.database.transaction(
+        [&](store::Transaction& t) { return rows::longest_unused(t, kept, kDroppedAtOnce); });
     if (list.empty()) return out;
     for (const auto& manifest : list) {
       if (left <= target) return out;

@@ -5,6 +5,9 @@
 #include "image_store_impl.h"
 
 namespace gantry::image {
+
+std::string familiar(const std::string& canonical) { return oci::Reference::parse(canonical).familiar(); }
+
 namespace {
 
 // Edits (insert, delete, replace) that make one of the other.

@@ -6,14 +6,13 @@
 #include <string>
 
 #include "gantry/base/error.h"
+#include "piece.h"
 
 // Two libarchive readers in a row. The first only takes compression off, so that every byte of the tar can be hashed
 // and what stands behind its end can be looked at; the second understands tar. Formats and filters are named one by
 // one: "all" would include filters that start programs.
 namespace gantry::image {
 namespace {
-
-constexpr std::size_t kPiece = 256u << 10;
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(ErrorKind::invalid, "archive: " + why); }
 

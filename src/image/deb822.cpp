@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "gantry/base/text.h"
+
 namespace gantry::image::apt {
 namespace {
 
@@ -12,12 +14,6 @@ std::string trimmed(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return std::string(text);
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
 }
 
 }  // namespace

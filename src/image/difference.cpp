@@ -16,12 +16,11 @@
 #include "gantry/base/fd.h"
 #include "gantry/image/image_store.h"
 #include "overlay.h"
+#include "piece.h"
 
 namespace gantry::image {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::size_t kPiece = 256u << 10;
 
 /// A name in a merged directory: the topmost file of that name and, of a directory, all that are merged, top first.
 struct Node {

@@ -84,6 +84,9 @@ inline constexpr char kConfigType[] = "application/vnd.oci.image.config.v1+json"
 oci::Manifest manifest_of(const std::string& config_text, const std::string& id,
                           const std::vector<rows::Layer>& layers);
 
+/// A canonical name as people write it ("busybox:latest").
+std::string familiar(const std::string& canonical);
+
 /// What to do about an image that is not there.
 std::string advice(const std::string& reference, const std::vector<std::string>& familiar_names);
 

@@ -11,6 +11,7 @@
 #include "gantry/oci/digest.h"
 #include "image_store_impl.h"
 #include "layer_tar.h"
+#include "piece.h"
 #include "plain_names.h"
 #include "tar_recipe.h"
 #include "tree_expectation.h"
@@ -19,8 +20,7 @@
 namespace gantry::image {
 namespace {
 
-constexpr std::size_t kPiecesWaiting = 16;
-constexpr std::size_t kPiece = 256u << 10;
+constexpr std::size_t kPiecesToCheck = 16;
 constexpr std::size_t kMostSuspects = 20;
 
 /// What another thread makes of a recipe, as the tar reader wants it.
@@ -91,7 +91,7 @@ class LayerChecker {
 
   void by_recipe(Fd recipe) {
     FaultSink fault = [this](const std::string& path, const std::string& problem) { note(path, problem); };
-    BoundedQueue<std::string> queue(kPiecesWaiting);
+    BoundedQueue<std::string> queue(kPiecesToCheck);
     std::string diff_id;
     std::exception_ptr failure;
     std::thread replaying([&] {

@@ -13,13 +13,13 @@
 
 #include "gantry/base/error.h"
 #include "overlay.h"
+#include "piece.h"
 #include "tar_entry.h"
 #include "tree_walk.h"
 
 namespace gantry::image {
 namespace {
 
-constexpr std::size_t kPiece = 256u << 10;
 constexpr std::uint64_t kStatBlock = 512;  // st_blocks counts these, whatever the file system's own size
 using FileIdentity = std::pair<dev_t, ino_t>;
 

@@ -21,8 +21,6 @@ std::string hex_of(std::string_view reference) {
                                                                                             : "";
 }
 
-std::string familiar(const std::string& canonical) { return oci::Reference::parse(canonical).familiar(); }
-
 std::optional<rows::Image> find_by_name(store::Transaction& t, const oci::Reference& reference) {
   if (reference.digest.empty()) return rows::image_by_name(t, reference.canonical());
   auto repository = reference.domain + "/" + reference.path;

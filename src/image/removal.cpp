@@ -12,8 +12,6 @@ bool contains(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-std::string familiar(const std::string& canonical) { return oci::Reference::parse(canonical).familiar(); }
-
 std::string repository_of(const std::string& canonical) {
   auto parsed = oci::Reference::parse(canonical);
   return parsed.domain + "/" + parsed.path;

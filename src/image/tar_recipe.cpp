@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::string_view kMagic = "gantry tar recipe 2\n";
 constexpr std::string_view kFirstMagic = "gantry tar recipe 1\n";
-constexpr std::size_t kPiece = 256u << 10;
 constexpr int kLevel = 3;
+constexpr std::size_t kMostAtOnce = 256u << 10;  // bytes of one record
 
 template <class T>
 std::string number(T value) {
@@ -68,7 +68,7 @@ void RecipeWriter::put(std::string_view bytes, bool last) {
 
 void RecipeWriter::literal(std::string_view piece) {
   while (!piece.empty()) {
-    auto part = piece.substr(0, kPiece);
+    auto part = piece.substr(0, kMostAtOnce);
     put("L" + number(static_cast<std::uint32_t>(part.size())));
     put(part);
     piece.remove_prefix(part.size());
@@ -123,7 +123,7 @@ namespace {
 class RecipeStream {
  public:
   explicit RecipeStream(int fd)
-      : fd_(fd), zstd_(ZSTD_createDCtx(), ZSTD_freeDCtx), in_(ZSTD_DStreamInSize(), '\0'), buffer_(kPiece, '\0') {}
+      : fd_(fd), zstd_(ZSTD_createDCtx(), ZSTD_freeDCtx), in_(ZSTD_DStreamInSize(), '\0'), buffer_(kMostAtOnce, '\0') {}
 
   /// Exactly that many bytes, valid until the next call.
   std::string_view take(std::size_t count) {
@@ -173,7 +173,7 @@ class RecipeStream {
 class Replay {
  public:
   Replay(int fd, int directory, const std::function<void(std::string_view)>& sink, const FaultSink& fault)
-      : stream_(fd), directory_(directory), sink_(sink), fault_(fault), buffer_(kPiece, '\0') {}
+      : stream_(fd), directory_(directory), sink_(sink), fault_(fault), buffer_(kMostAtOnce, '\0') {}
 
   void run() {
     auto magic = stream_.take(kMagic.size());
@@ -191,7 +191,7 @@ class Replay {
     switch (stream_.take(1).front()) {
       case 'L': {
         auto length = stream_.number<std::uint32_t>();
-        if (length > kPiece) damaged();
+        if (length > kMostAtOnce) damaged();
         sink_(stream_.take(length));
         return true;
       }

@@ -1,6 +1,5 @@
 #include "gantry/image/tree_archive.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -14,12 +13,13 @@
 
 #include "gantry/base/error.h"
 #include "in_root.h"
+#include "piece.h"
 #include "tar_entry.h"
+#include "tree_walk.h"
 
 namespace gantry::image {
 namespace {
 
-constexpr std::size_t kPiece = 256u << 10;
 constexpr std::size_t kEnough = 48u << 10;  // small entries go together
 constexpr std::uint32_t kNobody = 65534;
 constexpr std::size_t kDeepest = 2048;  // no path can lead deeper (PATH_MAX), and each level holds a descriptor
@@ -68,26 +68,6 @@ std::string end_of_link(int root, int link, const Place& place) {
   if (length > 0 && path[0] == '/') return {path, static_cast<std::size_t>(length)};
   auto target = std::filesystem::path(place.directory) / link_text(link);
   return target.lexically_normal().string();
-}
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-std::vector<std::string> sorted_names(int directory, const std::string& shown) {
-  Fd copy(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!copy) throw_errno("read the directory \"" + shown + "\"");
-  std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy.get()));
-  if (!stream) throw_errno("read the directory \"" + shown + "\"");
-  copy.release();
-  std::vector<std::string> out;
-  for (errno = 0; const dirent* entry = ::readdir(stream.get()); errno = 0) {
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") out.push_back(std::move(name));
-  }
-  if (errno != 0) throw_errno("read the directory \"" + shown + "\"");
-  std::ranges::sort(out);
-  return out;
 }
 
 // A capability that was granted inside a user namespace names its root on the host (linux/capability.h, revision 3);
@@ -209,8 +189,9 @@ struct TreeArchive::Impl {
     bool dev = name == "dev" && levels.size() == 1 && top_is_root && of.st_dev != root_device;
     if (dev || is_kernels_own(fd.get())) return;
     if (levels.size() == kDeepest)
-      throw Error(ErrorKind::invalid, "directories in the container are nested more than " + std::to_string(kDeepest) +
-                                          " deep", "copy a directory further down");
+      throw Error(ErrorKind::invalid,
+                  "directories in the container are nested more than " + std::to_string(kDeepest) + " deep",
+                  "copy a directory further down");
     Level level;
     level.names = sorted_names(fd.get(), header.path);
     level.path = header.path;

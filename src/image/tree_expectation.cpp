@@ -14,13 +14,11 @@
 #include "gantry/base/error.h"
 #include "overlay.h"
 #include "tree_walk.h"
+#include "whiteout.h"
 
 namespace gantry::image {
 namespace {
 
-constexpr std::string_view kWhiteout = ".wh.";
-constexpr std::string_view kMeta = ".wh..wh.";
-constexpr std::string_view kOpaqueMark = ".wh..wh..opq";
 constexpr char kAccessList[] = "system.posix_acl_access";
 // What every file system of today can hold; farther times are cut off by some of them.
 constexpr std::int64_t kEarliest = -(1LL << 31);

@@ -13,22 +13,6 @@
 namespace gantry::image {
 namespace {
 
-std::vector<std::string> sorted_names(int directory, const std::string& shown) {
-  int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (copy < 0) throw_errno("open layer directory " + shown);
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy), ::closedir);
-  std::vector<std::string> names;
-  errno = 0;
-  while (dirent* entry = ::readdir(stream.get())) {
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(std::move(name));
-    errno = 0;
-  }
-  if (errno != 0) throw_errno("read layer directory " + shown);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 void walk(int directory, const std::string& path, const std::function<void(const TreeEntry&)>& visit) {
   for (const auto& name : sorted_names(directory, path)) {
     std::string child = path.empty() ? name : path + "/" + name;
@@ -44,6 +28,22 @@ void walk(int directory, const std::string& path, const std::function<void(const
 }
 
 }  // namespace
+
+std::vector<std::string> sorted_names(int directory, const std::string& shown) {
+  Fd copy(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!copy) throw_errno("open the directory \"" + shown + "\"");
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy.get()), ::closedir);
+  if (!stream) throw_errno("read the directory \"" + shown + "\"");
+  copy.release();
+  std::vector<std::string> names;
+  for (errno = 0; const dirent* entry = ::readdir(stream.get()); errno = 0) {
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  if (errno != 0) throw_errno("read the directory \"" + shown + "\"");
+  std::ranges::sort(names);
+  return names;
+}
 
 void walk_tree(int directory, const std::function<void(const TreeEntry&)>& visit) { walk(directory, "", visit); }
 

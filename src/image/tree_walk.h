@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "gantry/base/fd.h"
 
@@ -15,6 +16,9 @@ struct TreeEntry {
   const std::string& path;  ///< relative to where the walk began
   const struct stat& info;
 };
+
+/// What is in `directory`, sorted by bytes. Throws Error, which calls the directory `shown`.
+std::vector<std::string> sorted_names(int directory, const std::string& shown);
 
 /// Calls `visit` for everything below `directory`, depth first, the names of a directory sorted by their bytes and a
 /// directory before its content. Follows no links. The order of visits is part of the layer format.

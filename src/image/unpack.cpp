@@ -14,13 +14,11 @@
 #include "space_guard.h"
 #include "tree_writer.h"
 #include "unpack.h"
+#include "whiteout.h"
 
 namespace gantry::image {
 namespace {
 
-constexpr std::string_view kWhiteout = ".wh.";
-constexpr std::string_view kMeta = ".wh..wh.";
-constexpr std::string_view kOpaqueMark = ".wh..wh..opq";
 constexpr la_int64_t kSmallFile = 96 << 10;  // larger ones gain nothing from being made elsewhere
 
 class Unpacker {

@@ -7,10 +7,11 @@
 #include <cstdlib>
 #include <memory>
 
+#include "gantry/base/text.h"
+
 namespace gantry::network {
 namespace {
 
-constexpr std::size_t kHeader = 12;
 constexpr std::uint32_t kTtl = 0;            // replicas come and go: nobody may keep an answer
 constexpr std::uint16_t kUdpPayload = 1232;  // fits every path without fragments (DNS flag day 2020)
 
@@ -37,7 +38,7 @@ Packet to_wire(const ldns_pkt* packet) {
 
 // A header alone with the query's id: what is said to a query whose rest made no sense.
 Packet bare_failure(std::span<const std::uint8_t> query, int rcode) {
-  Packet out(kHeader, 0);
+  Packet out(LDNS_HEADER_SIZE, 0);
   out[0] = query[0];
   out[1] = query[1];
   out[2] = static_cast<std::uint8_t>(0x80 | (query[2] & 0x79));
@@ -61,9 +62,8 @@ PacketPtr reply_to(const ldns_pkt* query, int rcode) {
 
 std::string name_of(const ldns_rr* question) {
   char* raw = ldns_rdf2str(ldns_rr_owner(question));
-  std::string out = raw == nullptr ? "" : raw;
+  auto out = lower(raw == nullptr ? "" : raw);
   std::free(raw);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
   if (out.ends_with('.')) out.pop_back();
   return out;
 }
@@ -156,8 +156,8 @@ bool same_question(const ldns_pkt* a, const ldns_pkt* b) {
 }  // namespace
 
 DnsReply answer_query(std::span<const std::uint8_t> query, const DnsView& view, bool tcp) {
-  bool is_response = query.size() >= kHeader && (query[2] & 0x80) != 0;
-  if (query.size() < kHeader || is_response) return {};
+  bool is_response = query.size() >= LDNS_HEADER_SIZE && (query[2] & 0x80) != 0;
+  if (query.size() < LDNS_HEADER_SIZE || is_response) return {};
   int opcode = (query[2] >> 3) & 0xf;
   if (opcode != LDNS_PACKET_QUERY) return {DnsReply::Kind::answer, bare_failure(query, LDNS_RCODE_NOTIMPL)};
   auto packet = parse(query);
@@ -175,7 +175,7 @@ Packet failure_for(std::span<const std::uint8_t> query, int rcode) {
 }
 
 bool answers(std::span<const std::uint8_t> query, std::uint16_t id, std::span<const std::uint8_t> answer) {
-  if (answer.size() < kHeader || packet_id(answer) != id || (answer[2] & 0x80) == 0) return false;
+  if (answer.size() < LDNS_HEADER_SIZE || packet_id(answer) != id || (answer[2] & 0x80) == 0) return false;
   auto asked = parse(query);
   auto told = parse(answer);
   return asked && told && same_question(asked.get(), told.get());

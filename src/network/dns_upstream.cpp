@@ -12,7 +12,6 @@ namespace {
 constexpr auto kAttempt = std::chrono::milliseconds(1500);
 constexpr int kRounds = 2;
 constexpr std::size_t kServers = 3;  // as resolv.conf(5) has it
-constexpr std::size_t kHeader = 12;
 
 std::uint16_t random_id() {
   auto hex = random_hex(4);
@@ -60,7 +59,7 @@ task<Packet> ask_one(Packet query, Address server, bool tcp, std::uint16_t port)
 }
 
 bool is_refusal(const Packet& answer) {
-  int rcode = answer.size() >= kHeader ? answer[3] & 0xf : LDNS_RCODE_SERVFAIL;
+  int rcode = answer.size() >= LDNS_HEADER_SIZE ? answer[3] & 0xf : LDNS_RCODE_SERVFAIL;
   return rcode == LDNS_RCODE_SERVFAIL || rcode == LDNS_RCODE_REFUSED || rcode == LDNS_RCODE_NOTIMPL;
 }
 

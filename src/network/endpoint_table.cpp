@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
-namespace gantry::network {
+#include "gantry/base/text.h"
 
-std::string lower_name(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
+namespace gantry::network {
 
 EndpointRecord& EndpointTable::add(EndpointRecord record) {
   auto position = record.position;
@@ -19,7 +15,7 @@ EndpointRecord& EndpointTable::add(EndpointRecord record) {
   auto& shelf = shelves_[kept.network];
   shelf.by_address[kept.ipv4] = &kept;
   if (kept.ipv6) shelf.by_address[*kept.ipv6] = &kept;
-  for (const auto& name : kept.names) shelf.by_name.emplace(lower_name(name), &kept);
+  for (const auto& name : kept.names) shelf.by_name.emplace(lower(name), &kept);
   ++shelf.count;
   shelf.last = kept.ipv4;
   return kept;
@@ -28,7 +24,7 @@ EndpointRecord& EndpointTable::add(EndpointRecord record) {
 void EndpointTable::forget_names(const EndpointRecord& record) {
   auto& names = shelves_[record.network].by_name;
   for (const auto& name : record.names) {
-    auto [from, to] = names.equal_range(lower_name(name));
+    auto [from, to] = names.equal_range(lower(name));
     auto own = std::find_if(from, to, [&](const auto& entry) { return entry.second == &record; });
     if (own != to) names.erase(own);
   }
@@ -52,7 +48,7 @@ void EndpointTable::erase(std::int64_t position) {
 void EndpointTable::rename(EndpointRecord& record, std::vector<std::string> names) {
   forget_names(record);
   record.names = std::move(names);
-  for (const auto& name : record.names) shelves_[record.network].by_name.emplace(lower_name(name), &record);
+  for (const auto& name : record.names) shelves_[record.network].by_name.emplace(lower(name), &record);
 }
 
 void EndpointTable::forget(const NetworkId& network) { shelves_.erase(network); }

@@ -72,7 +72,4 @@ class EndpointTable {
   std::int64_t next_position_ = 1;
 };
 
-/// ASCII letters to lower case, as names compare in DNS.
-std::string lower_name(std::string name);
-
 }  // namespace gantry::network

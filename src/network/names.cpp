@@ -2,6 +2,7 @@
 #include <cctype>
 #include <random>
 
+#include "gantry/base/text.h"
 #include "manager.h"
 
 namespace gantry::network {
@@ -18,7 +19,7 @@ void collect(const EndpointTable& endpoints, const NetworkRecord& network, const
     }
   };
   add(name);
-  auto suffix = "." + lower_name(network.spec.name);
+  auto suffix = "." + lower(network.spec.name);
   if (name.ends_with(suffix)) add(name.substr(0, name.size() - suffix.size()));
 }
 

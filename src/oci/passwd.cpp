@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 
 namespace gantry::oci {
 
@@ -16,16 +17,6 @@ std::optional<unsigned> number_in(std::string_view text) {
   // (uid_t)-1 means "no change" to chown(2) and setresuid(2), so it is no user.
   if (failed != std::errc() || end != text.data() + text.size() || value == ~0u) return std::nullopt;
   return value;
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (std::size_t at = 0; at <= text.size();) {
-    auto end = std::min(text.find(separator, at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
 }
 
 struct User {
@@ -43,8 +34,8 @@ struct Group {
 // An entry is found by its name or, when the text is a number, by its number; the first line wins.
 std::optional<User> find_entry(std::string_view passwd, std::string_view wanted) {
   auto id = number_in(wanted);
-  for (auto line : split(passwd, '\n')) {
-    auto fields = split(line, ':');
+  for (auto line : split_views(passwd, '\n')) {
+    auto fields = split_views(line, ':');
     if (fields.size() < 6 || fields[0].empty()) continue;
     auto uid = number_in(fields[2]);
     auto gid = number_in(fields[3]);
@@ -55,11 +46,11 @@ std::optional<User> find_entry(std::string_view passwd, std::string_view wanted)
 
 template <class F>
 void each_group(std::string_view text, F&& use) {
-  for (auto line : split(text, '\n')) {
-    auto fields = split(line, ':');
+  for (auto line : split_views(text, '\n')) {
+    auto fields = split_views(line, ':');
     if (fields.size() < 3 || fields[0].empty()) continue;
     if (auto gid = number_in(fields[2]))
-      use(fields[0], Group{*gid, fields.size() > 3 ? split(fields[3], ',') : std::vector<std::string_view>{}});
+      use(fields[0], Group{*gid, fields.size() > 3 ? split_views(fields[3], ',') : std::vector<std::string_view>{}});
   }
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 #include "gantry/oci/digest.h"
 
 // The grammar is that of github.com/distribution/reference ("reference.go", "normalize.go"): a first component with a
@@ -32,16 +33,6 @@ bool is_domain_label(std::string_view label) {
                      [](char c) { return is_lower_or_digit(c) || is_upper(c) || c == '-'; });
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    auto at = text.find(separator);
-    parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
-}
-
 bool is_address_literal(std::string_view host) {
   return host.size() > 2 && host.front() == '[' && host.back() == ']' &&
          std::all_of(host.begin() + 1, host.end() - 1, [](char c) {
@@ -59,7 +50,7 @@ bool is_domain(std::string_view domain) {
     host = domain.substr(0, colon);
   }
   if (host.starts_with('[')) return is_address_literal(host);
-  auto labels = split(host, '.');
+  auto labels = split_views(host, '.');
   return std::all_of(labels.begin(), labels.end(), is_domain_label);
 }
 
@@ -107,7 +98,7 @@ std::string take_domain(std::string_view& name) {
 
 void require_path(std::string_view text, std::string_view path) {
   if (path.empty()) refuse(text, "the name is missing");
-  for (auto component : split(path, '/')) {
+  for (auto component : split_views(path, '/')) {
     if (component.empty()) refuse(text, "an empty part between slashes");
     if (std::any_of(component.begin(), component.end(), is_upper))
       refuse(text, "\"" + std::string(component) + "\" has upper-case letters; names are lower case");

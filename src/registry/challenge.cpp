@@ -1,5 +1,7 @@
 #include "challenge.h"
 
+#include "gantry/base/text.h"
+
 namespace gantry::registry {
 namespace {
 
@@ -40,12 +42,6 @@ class Scanner {
   std::string_view text_;
   std::size_t at_ = 0;
 };
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return text;
-}
 
 }  // namespace
 

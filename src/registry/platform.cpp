@@ -7,18 +7,12 @@
 #include <vector>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 
 // Names and their normal forms as in containerd's "platforms" documentation: x86_64 is amd64, aarch64 is arm64/v8
 // (whose variant is left out), armhf is arm/v7, armel is arm/v6.
 namespace gantry::registry {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return out;
-}
 
 bool is_word(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {

@@ -5,19 +5,13 @@
 #include <algorithm>
 
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 
 namespace gantry::registry {
 namespace {
 
 [[noreturn]] void refuse(std::string_view text, const char* why) {
   throw Error(ErrorKind::invalid, "URL \"" + std::string(text.substr(0, 200)) + "\" " + why);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
 }
 
 bool is_visible(std::string_view text) {

@@ -13,6 +13,7 @@
 #include "gantry/base/fd.h"
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"
+#include "gantry/base/text.h"
 #include "gantry/oci/digest.h"
 #include "seccomp_profile.h"
 
@@ -65,8 +66,7 @@ std::vector<scmp_arg_cmp> comparisons(const spec::SeccompRule& rule) {
 void add_architectures(void* context, const spec::Seccomp& profile) {
   for (auto name : profile.architectures) {
     // "SCMP_ARCH_X86_64" is "x86_64" to the library
-    std::string own = name.substr(name.rfind("SCMP_ARCH_", 0) == 0 ? 10 : 0);
-    for (auto& c : own) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    auto own = lower(name.substr(name.starts_with("SCMP_ARCH_") ? 10 : 0));
     auto token = ::seccomp_arch_resolve_name(own.c_str());
     if (token == 0) throw Error(ErrorKind::invalid, "seccomp profile: no such architecture: " + name);
     int code = ::seccomp_arch_add(context, token);

@@ -106,7 +106,7 @@ std::string network_of(const http::Query& query) {
               "use the default network, none or host");
 }
 
-build::Options options_of(const http::Query& query) {
+build::Options build_options(const http::Query& query) {
   refuse_unserved(query);
   build::Options out;
   if (auto file = query.get("dockerfile"); !file.empty()) out.dockerfile = file;
@@ -232,7 +232,7 @@ task<> build_work(Services& services, std::filesystem::path context, build::Opti
 }
 
 task<> build(Services& services, Call call) {
-  auto options = options_of(call.query());
+  auto options = build_options(call.query());
   auto logins = parse_logins(call.exchange.request().headers.get("X-Registry-Config"));
   if (!options.tags.empty()) *call.audited_object = options.tags.front();
   auto& builder = services.parts.builder;
@@ -257,7 +257,7 @@ task<> build(Services& services, Call call) {
   co_await stream_messages(call.exchange, work);
 }
 
-task<> prune(Services& services, Call call) {
+task<> prune_build_cache(Services& services, Call call) {
   Filters filters(call.query(), {"until", "id", "parent", "type", "description", "inuse", "shared", "private"});
   if (filters.has("until") || filters.has("id") || filters.has("type"))
     throw Error(ErrorKind::unsupported, "the build cache can only be pruned as a whole", "leave the filters out");
@@ -295,7 +295,7 @@ task<> cancel(Services&, Call call) {
 std::vector<Route> build_routes(Services& s) {
   return {
       {"POST", "/build", "image.build", Effect::changes, {}, with(s, build)},
-      {"POST", "/build/prune", "image.remove", Effect::changes, {}, with(s, prune)},
+      {"POST", "/build/prune", "image.remove", Effect::changes, {}, with(s, prune_build_cache)},
       {"POST", "/build/cancel", "image.build", Effect::changes, {}, with(s, cancel)},
   };
 }

@@ -22,9 +22,9 @@ ContainerInfo info_of(Services& services, const std::string& reference) {
 }
 
 /// What `docker ps` can ask for, with everything that must be looked up once.
-class Selection {
+class ContainerSelection {
  public:
-  Selection(Services& services, const http::Query& query)
+  ContainerSelection(Services& services, const http::Query& query)
       : filters_(query, {"id", "name", "label", "label!", "exited", "status", "ancestor", "before", "since", "volume",
                          "network", "health", "publish", "expose", "is-task", "isolation"}),
         all_(docker_flag(query, "all")),
@@ -162,8 +162,8 @@ void add_sizes(const Sizes& sizes, bj::object* out) {
   (*out)["SizeRootFs"] = sizes.whole;
 }
 
-task<> list(Services& services, Call call) {
-  Selection selection(services, call.query());
+task<> list_containers(Services& services, Call call) {
+  ContainerSelection selection(services, call.query());
   auto& engine = services.engine();
   if (!selection.ancestors().empty()) {
     auto references = selection.ancestors();
@@ -197,7 +197,7 @@ task<> list(Services& services, Call call) {
   co_await answer_json(call.exchange, 200, std::move(rows));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> show_container(Services& services, Call call) {
   auto id = target(services, call);
   auto around = co_await look_around(services);
   auto info = services.engine().inspect(id);
@@ -238,7 +238,7 @@ bool is_up(const ContainerInfo& info) {
   throw error;
 }
 
-task<> start(Services& services, Call call) {
+task<> start_container(Services& services, Call call) {
   auto id = target(services, call);
   auto info = services.engine().inspect(id);
   if (info.state == engine::State::paused)
@@ -270,7 +270,7 @@ std::optional<Duration> grace(const http::Query& query) {
 /// Instead of the container's own, since 1.42.
 std::string stop_signal(const Call& call) { return minor_of(call) < 42 ? std::string() : call.query().get("signal"); }
 
-task<> stop(Services& services, Call call) {
+task<> stop_container(Services& services, Call call) {
   auto id = target(services, call);
   auto info = services.engine().inspect(id);
   if (!is_up(info)) {
@@ -284,7 +284,7 @@ task<> stop(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-task<> restart(Services& services, Call call) {
+task<> restart_container(Services& services, Call call) {
   auto id = target(services, call);
   auto info = services.engine().inspect(id);
   auto wait = grace(call.query());
@@ -300,7 +300,7 @@ task<> restart(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-task<> kill(Services& services, Call call) {
+task<> kill_container(Services& services, Call call) {
   auto reference = call.parameter("id");
   auto id = target(services, call);
   auto signal = call.query().get("signal", "SIGKILL");
@@ -321,7 +321,7 @@ task<> kill(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-task<> pause(Services& services, Call call) {
+task<> pause_container(Services& services, Call call) {
   auto id = target(services, call);
   auto info = services.engine().inspect(id);
   if (info.state == engine::State::paused)
@@ -331,7 +331,7 @@ task<> pause(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-task<> unpause(Services& services, Call call) {
+task<> unpause_container(Services& services, Call call) {
   auto id = target(services, call);
   if (services.engine().inspect(id).state != engine::State::paused)
     throw Error(ErrorKind::conflict, "Container " + id.str() + " is not paused");
@@ -339,7 +339,7 @@ task<> unpause(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-task<> rename(Services& services, Call call) {
+task<> rename_container(Services& services, Call call) {
   auto id = target(services, call);
   auto name = call.query().get("name");
   if (name.starts_with('/')) name.erase(0, 1);
@@ -349,7 +349,7 @@ task<> rename(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-task<> remove(Services& services, Call call) {
+task<> remove_container(Services& services, Call call) {
   auto id = target(services, call);
   if (docker_flag(call.query(), "link"))
     throw Error(ErrorKind::unsupported, "links of containers cannot be removed one by one",
@@ -367,7 +367,7 @@ task<> remove(Services& services, Call call) {
 }
 
 // The head goes out before the wait, so that a client can begin to wait, and start the container when it sees it.
-task<> wait(Services& services, Call call) {
+task<> wait_container(Services& services, Call call) {
   auto id = target(services, call);
   auto text = call.query().get("condition", "not-running");
   auto condition = engine::WaitCondition::not_running;
@@ -392,7 +392,7 @@ task<> wait(Services& services, Call call) {
   co_await call.exchange.write(bj::serialize(out) + "\n");
 }
 
-task<> prune(Services& services, Call call) {
+task<> prune_containers(Services& services, Call call) {
   Filters filters(call.query(), {"until", "label", "label!"});
   auto until = filters.time("until");
   auto& engine = services.engine();
@@ -442,18 +442,18 @@ std::vector<Route> container_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   constexpr auto kChanges = Effect::changes;
   return {
-      {"GET", "/containers/json", "container.list", kReads, {}, with(s, list)},
-      {"GET", "/containers/{id}/json", "container.read", kReads, {}, with(s, inspect)},
-      {"POST", "/containers/{id}/start", "container.start", kChanges, {}, with(s, start)},
-      {"POST", "/containers/{id}/stop", "container.stop", kChanges, {}, with(s, stop)},
-      {"POST", "/containers/{id}/restart", "container.restart", kChanges, {}, with(s, restart)},
-      {"POST", "/containers/{id}/kill", "container.kill", kChanges, {}, with(s, kill)},
-      {"POST", "/containers/{id}/pause", "container.pause", kChanges, {}, with(s, pause)},
-      {"POST", "/containers/{id}/unpause", "container.pause", kChanges, {}, with(s, unpause)},
-      {"POST", "/containers/{id}/rename", "container.rename", kChanges, {}, with(s, rename)},
-      {"POST", "/containers/{id}/wait", "container.read", kReads, {}, with(s, wait)},
-      {"DELETE", "/containers/{id}", "container.remove", kChanges, {}, with(s, remove)},
-      {"POST", "/containers/prune", "container.remove", kChanges, {}, with(s, prune)},
+      {"GET", "/containers/json", "container.list", kReads, {}, with(s, list_containers)},
+      {"GET", "/containers/{id}/json", "container.read", kReads, {}, with(s, show_container)},
+      {"POST", "/containers/{id}/start", "container.start", kChanges, {}, with(s, start_container)},
+      {"POST", "/containers/{id}/stop", "container.stop", kChanges, {}, with(s, stop_container)},
+      {"POST", "/containers/{id}/restart", "container.restart", kChanges, {}, with(s, restart_container)},
+      {"POST", "/containers/{id}/kill", "container.kill", kChanges, {}, with(s, kill_container)},
+      {"POST", "/containers/{id}/pause", "container.pause", kChanges, {}, with(s, pause_container)},
+      {"POST", "/containers/{id}/unpause", "container.pause", kChanges, {}, with(s, unpause_container)},
+      {"POST", "/containers/{id}/rename", "container.rename", kChanges, {}, with(s, rename_container)},
+      {"POST", "/containers/{id}/wait", "container.read", kReads, {}, with(s, wait_container)},
+      {"DELETE", "/containers/{id}", "container.remove", kChanges, {}, with(s, remove_container)},
+      {"POST", "/containers/prune", "container.remove", kChanges, {}, with(s, prune_containers)},
   };
 }
 

@@ -4,6 +4,7 @@
 
 #include "create.h"
 #include "gantry/base/error.h"
+#include "gantry/base/text.h"
 #include "routes.h"
 
 namespace gantry::api::docker {
@@ -12,16 +13,6 @@ namespace {
 using engine::ContainerSpec;
 using engine::Namespace;
 using engine::NamespaceMode;
-
-std::vector<std::string> split(std::string_view text, char at) {
-  std::vector<std::string> out;
-  while (true) {
-    auto end = std::min(text.find(at), text.size());
-    out.emplace_back(text.substr(0, end));
-    if (end == text.size()) return out;
-    text.remove_prefix(end + 1);
-  }
-}
 
 std::optional<engine::Propagation> propagation(std::string_view word) {
   using engine::Propagation;

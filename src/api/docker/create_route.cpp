@@ -80,7 +80,7 @@ std::vector<std::string> create_warnings(const boost::json::object& object, int 
   return out;
 }
 
-task<> create(Services& services, Call call) {
+task<> create_container(Services& services, Call call) {
   auto body = co_await body_object(call.exchange);
   auto minor = minor_of(call);
   forget_newer_members(&body, minor);
@@ -108,7 +108,7 @@ task<> create(Services& services, Call call) {
 }  // namespace
 
 std::vector<Route> create_routes(Services& s) {
-  return {{"POST", "/containers/create", "container.create", Effect::changes, {}, with(s, create)}};
+  return {{"POST", "/containers/create", "container.create", Effect::changes, {}, with(s, create_container)}};
 }
 
 }  // namespace gantry::api::docker

@@ -21,7 +21,7 @@ ExecId exec_target(Services& services, const Call& call) {
   return id;
 }
 
-task<> create(Services& services, Call call) {
+task<> create_exec(Services& services, Call call) {
   auto id = target(services, call);
   auto object = co_await body_object(call.exchange);
   Body body(object);
@@ -88,7 +88,7 @@ task<Started> start_program(Services& services, engine::ExecInfo info) {
   co_return out;
 }
 
-task<> start(Services& services, Call call) {
+task<> start_exec(Services& services, Call call) {
   auto id = exec_target(services, call);
   auto object = co_await optional_body(call.exchange);
   Body body(object);
@@ -134,14 +134,14 @@ task<> start(Services& services, Call call) {
   services.engine().publish(std::move(left));
 }
 
-task<> resize(Services& services, Call call) {
+task<> resize_exec(Services& services, Call call) {
   auto id = exec_target(services, call);
   auto size = terminal_size(call.query());
   co_await services.engine().exec_resize(id, size);
   co_await call.exchange.respond(200, "", "");
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_exec(Services& services, Call call) {
   auto info = services.engine().exec_inspect(exec_target(services, call));
   bj::array rest;
   for (std::size_t i = 1; i < info.spec.argv.size(); ++i) rest.emplace_back(info.spec.argv[i]);
@@ -189,10 +189,10 @@ engine::ExecSpec exec_spec(const Body& body, int minor) {
 std::vector<Route> exec_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   return {
-      {"POST", "/containers/{id}/exec", "container.exec", Effect::changes, {}, with(s, create)},
-      {"POST", "/exec/{id}/start", "container.exec", Effect::changes, {}, with(s, start)},
-      {"POST", "/exec/{id}/resize", "container.exec", kReads, {}, with(s, resize)},
-      {"GET", "/exec/{id}/json", "container.exec", kReads, {}, with(s, inspect)},
+      {"POST", "/containers/{id}/exec", "container.exec", Effect::changes, {}, with(s, create_exec)},
+      {"POST", "/exec/{id}/start", "container.exec", Effect::changes, {}, with(s, start_exec)},
+      {"POST", "/exec/{id}/resize", "container.exec", kReads, {}, with(s, resize_exec)},
+      {"GET", "/exec/{id}/json", "container.exec", kReads, {}, with(s, inspect_exec)},
   };
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 namespace bj = boost::json;
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_distribution(Services& services, Call call) {
   auto reference = parse_reference(call.parameter("name")).canonical();
   auto found = co_await services.parts.registry.describe(reference, credentials_of(call));
   bj::array platforms;
@@ -74,7 +74,7 @@ task<> search(Services& services, Call call) {
 std::vector<Route> image_discovery_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   return {
-      {"GET", "/distribution/{name...}/json", "registry.read", kReads, {}, with(s, inspect)},
+      {"GET", "/distribution/{name...}/json", "registry.read", kReads, {}, with(s, inspect_distribution)},
       {"GET", "/images/search", "registry.read", kReads, {}, with(s, search)},
   };
 }

@@ -121,7 +121,7 @@ task<> pull(Services& services, Call call) {
   co_await stream_messages(call.exchange, work);
 }
 
-task<> create(Services& services, Call call) {
+task<> create_image(Services& services, Call call) {
   if (!call.query().get("fromImage").empty()) {
     co_await pull(services, call);
   } else if (!call.query().get("fromSrc").empty()) {
@@ -213,7 +213,7 @@ registry::Credentials credentials(const Body& body) {
 std::vector<Route> image_transfer_routes(Services& s) {
   constexpr auto kChanges = Effect::changes;
   return {
-      {"POST", "/images/create", "image.pull", kChanges, {}, with(s, create)},
+      {"POST", "/images/create", "image.pull", kChanges, {}, with(s, create_image)},
       {"POST", "/images/{name...}/push", "image.push", kChanges, {}, with(s, push)},
       {"POST", "/auth", "registry.login", Effect::reads, {}, with(s, auth)},
   };

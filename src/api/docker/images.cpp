@@ -18,9 +18,9 @@ struct Listing {
 };
 
 /// What `docker images` can ask for.
-class Selection {
+class ImageSelection {
  public:
-  Selection(const http::Query& query, int minor)
+  ImageSelection(const http::Query& query, int minor)
       : filters_(query, {"dangling", "label", "label!", "before", "since", "until", "reference"}),
         dangling_(filters_.flag("dangling")),
         until_(filters_.time("until")) {
@@ -70,8 +70,8 @@ task<Listing> read_all(Services& services) {
   co_return listing;
 }
 
-task<> list(Services& services, Call call) {
-  Selection selection(call.query(), minor_of(call));
+task<> list_images(Services& services, Call call) {
+  ImageSelection selection(call.query(), minor_of(call));
   for (const auto& reference : selection.before()) {
     auto image = co_await find_image(services, reference);
     selection.set_before(image.created);
@@ -97,7 +97,7 @@ task<> list(Services& services, Call call) {
   co_await answer_json(call.exchange, 200, std::move(out));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> show_image(Services& services, Call call) {
   auto info = co_await find_image(services, call.parameter("name"));
   co_await answer_json(call.exchange, 200, inspect_image(info, minor_of(call)));
 }
@@ -135,7 +135,7 @@ void publish_removed(Services& services, const std::string& id, const image::Ima
     if (gone == id) publish(services, "image", "delete", id, id);
 }
 
-task<image::ImageStore::Removed> remove_work(Services& services, std::string reference, bool force) {
+task<image::ImageStore::Removed> remove_image_work(Services& services, std::string reference, bool force) {
   auto& images = services.engine().images();
   auto info = co_await find_image(services, reference);
   auto users = image_users(services.engine());
@@ -145,13 +145,13 @@ task<image::ImageStore::Removed> remove_work(Services& services, std::string ref
   co_return removed;
 }
 
-task<> remove(Services& services, Call call) {
-  auto work = remove_work(services, call.parameter("name"), docker_flag(call.query(), "force"));
+task<> remove_image(Services& services, Call call) {
+  auto work = remove_image_work(services, call.parameter("name"), docker_flag(call.query(), "force"));
   auto removed = co_await shield<image::ImageStore::Removed>(services.changes, "remove an image", std::move(work));
   co_await answer_json(call.exchange, 200, removed_rows(removed));
 }
 
-task<image::ImageStore::Removed> prune_work(Services& services, http::Query query) {
+task<image::ImageStore::Removed> prune_images_work(Services& services, http::Query query) {
   auto filters =
       std::make_shared<Filters>(query, std::vector<std::string_view>{"dangling", "label", "label!", "until"});
   bool all = !filters->flag("dangling").value_or(true);
@@ -168,8 +168,8 @@ task<image::ImageStore::Removed> prune_work(Services& services, http::Query quer
   co_return removed;
 }
 
-task<> prune(Services& services, Call call) {
-  auto work = prune_work(services, call.query());
+task<> prune_images(Services& services, Call call) {
+  auto work = prune_images_work(services, call.query());
   auto removed = co_await shield<image::ImageStore::Removed>(services.changes, "prune images", std::move(work));
   bj::object out;
   auto rows = removed_rows(removed);
@@ -184,12 +184,12 @@ std::vector<Route> image_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   constexpr auto kChanges = Effect::changes;
   return {
-      {"GET", "/images/json", "image.list", kReads, {}, with(s, list)},
-      {"GET", "/images/{name...}/json", "image.read", kReads, {}, with(s, inspect)},
+      {"GET", "/images/json", "image.list", kReads, {}, with(s, list_images)},
+      {"GET", "/images/{name...}/json", "image.read", kReads, {}, with(s, show_image)},
       {"GET", "/images/{name...}/history", "image.read", kReads, {}, with(s, history)},
       {"POST", "/images/{name...}/tag", "image.tag", kChanges, {}, with(s, tag)},
-      {"POST", "/images/prune", "image.remove", kChanges, {}, with(s, prune)},
-      {"DELETE", "/images/{name...}", "image.remove", kChanges, {}, with(s, remove)},
+      {"POST", "/images/prune", "image.remove", kChanges, {}, with(s, prune_images)},
+      {"DELETE", "/images/{name...}", "image.remove", kChanges, {}, with(s, remove_image)},
   };
 }
 

@@ -22,7 +22,7 @@ bool is_predefined(const NetworkInfo& info) { return info.bridge.empty() || info
   throw http::StatusError(403, error.kind(), context + error.message(), error.fix());
 }
 
-bj::object options_of(const NetworkInfo& info) {
+bj::object network_options(const NetworkInfo& info) {
   if (info.spec.name != engine::kDefaultNetwork) return labels_object(info.spec.options);
   std::string option = kOption;
   bj::object out{{option + "default_bridge", "true"},
@@ -96,7 +96,7 @@ bj::object describe(const NetworkInfo& info, int minor, bj::object containers) {
   out["ConfigFrom"] = bj::object{{"Network", ""}};
   out["ConfigOnly"] = false;
   out["Containers"] = std::move(containers);
-  out["Options"] = options_of(info);
+  out["Options"] = network_options(info);
   out["Labels"] = labels_object(info.spec.labels);
   return out;
 }
@@ -144,7 +144,7 @@ bool type_matches(const Filters& filters, const NetworkInfo& info) {
   return filters.match("type", is_predefined(info) ? "builtin" : "custom");
 }
 
-task<> list(Services& services, Call call) {
+task<> list_networks(Services& services, Call call) {
   Filters filters(call.query(), {"dangling", "driver", "id", "label", "label!", "name", "scope", "type"});
   auto dangling = filters.flag("dangling");
   auto minor = minor_of(call);
@@ -162,7 +162,7 @@ task<> list(Services& services, Call call) {
   co_await answer_json(call.exchange, 200, std::move(out));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_network(Services& services, Call call) {
   auto verbose = call.query().get("verbose");
   if (!verbose.empty() && verbose != "0" && verbose != "1" && verbose != "true" && verbose != "false")
     throw Error(ErrorKind::invalid, "invalid value for verbose: " + verbose, "use true or false");
@@ -184,7 +184,7 @@ void tell(Services& services, std::string action, const NetworkInfo& info) {
   services.engine().publish(std::move(event));
 }
 
-task<> create(Services& services, Call call) {
+task<> create_network(Services& services, Call call) {
   auto object = co_await body_object(call.exchange);
   auto spec = network_spec(Body(object));
   *call.audited_object = spec.name;
@@ -204,7 +204,7 @@ task<> create(Services& services, Call call) {
   co_await answer_json(call.exchange, 201, std::move(out));
 }
 
-task<> remove(Services& services, Call call) {
+task<> remove_network(Services& services, Call call) {
   auto info = co_await find_network(services, call.parameter("id"));
   *call.audited_object = info.spec.name;
   if (is_predefined(info))
@@ -253,7 +253,7 @@ task<> disconnect(Services& services, Call call) {
   co_await call.exchange.respond(200, "", "");
 }
 
-task<> prune(Services& services, Call call) {
+task<> prune_networks(Services& services, Call call) {
   Filters filters(call.query(), {"until", "label", "label!"});
   auto until = filters.time("until");
   auto unwanted = [filters, until](const NetworkInfo& info) {
@@ -317,11 +317,11 @@ std::vector<Route> network_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   constexpr auto kChanges = Effect::changes;
   return {
-      {"GET", "/networks", "network.list", kReads, {}, with(s, list)},
-      {"POST", "/networks/create", "network.create", kChanges, {}, with(s, create)},
-      {"POST", "/networks/prune", "network.remove", kChanges, {}, with(s, prune)},
-      {"GET", "/networks/{id}", "network.read", kReads, {}, with(s, inspect)},
-      {"DELETE", "/networks/{id}", "network.remove", kChanges, {}, with(s, remove)},
+      {"GET", "/networks", "network.list", kReads, {}, with(s, list_networks)},
+      {"POST", "/networks/create", "network.create", kChanges, {}, with(s, create_network)},
+      {"POST", "/networks/prune", "network.remove", kChanges, {}, with(s, prune_networks)},
+      {"GET", "/networks/{id}", "network.read", kReads, {}, with(s, inspect_network)},
+      {"DELETE", "/networks/{id}", "network.remove", kChanges, {}, with(s, remove_network)},
       {"POST", "/networks/{id}/connect", "network.connect", kChanges, {}, with(s, connect)},
       {"POST", "/networks/{id}/disconnect", "network.connect", kChanges, {}, with(s, disconnect)},
   };

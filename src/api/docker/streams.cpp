@@ -158,7 +158,7 @@ task<> attach_websocket(Services& services, Call call) {
   co_await run_attach(services, std::move(asked), session, client);
 }
 
-task<> resize(Services& services, Call call) {
+task<> resize_terminal(Services& services, Call call) {
   auto id = target(services, call);
   auto size = terminal_size(call.query());
   auto state = services.engine().inspect(id).state;
@@ -179,7 +179,7 @@ std::vector<Route> stream_routes(Services& s) {
       {"GET", "/containers/{id}/logs", "container.logs", Effect::reads, {}, with(s, logs)},
       {"POST", "/containers/{id}/attach", "container.attach", Effect::changes, {}, with(s, attach)},
       {"GET", "/containers/{id}/attach/ws", "container.attach", Effect::changes, {}, with(s, attach_websocket)},
-      {"POST", "/containers/{id}/resize", "container.attach", Effect::reads, {}, with(s, resize)},
+      {"POST", "/containers/{id}/resize", "container.attach", Effect::reads, {}, with(s, resize_terminal)},
   };
 }
 

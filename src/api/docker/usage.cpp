@@ -223,7 +223,7 @@ task<> top(Services& services, Call call) {
   co_await answer_json(call.exchange, 200, std::move(out));
 }
 
-task<> update(Services& services, Call call) {
+task<> update_container(Services& services, Call call) {
   auto id = target(services, call);
   auto object = co_await body_object(call.exchange);
   Body body(object);
@@ -252,7 +252,7 @@ std::vector<Route> usage_routes(Services& s) {
   return {
       {"GET", "/containers/{id}/stats", "container.read", Effect::reads, {}, with(s, stats)},
       {"GET", "/containers/{id}/top", "container.read", Effect::reads, {}, with(s, top)},
-      {"POST", "/containers/{id}/update", "container.update", Effect::changes, {}, with(s, update)},
+      {"POST", "/containers/{id}/update", "container.update", Effect::changes, {}, with(s, update_container)},
   };
 }
 

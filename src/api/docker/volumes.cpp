@@ -50,7 +50,7 @@ task<std::vector<VolumeInfo>> all_volumes(Services& services) {
   co_return co_await services.pool().run(read);
 }
 
-task<> list(Services& services, Call call) {
+task<> list_volumes(Services& services, Call call) {
   Filters filters(call.query(), {"dangling", "driver", "label", "label!", "name"});
   auto dangling = filters.flag("dangling");
   auto all = co_await all_volumes(services);
@@ -64,7 +64,7 @@ task<> list(Services& services, Call call) {
   co_await answer_json(call.exchange, 200, std::move(answer));
 }
 
-task<> create(Services& services, Call call) {
+task<> create_volume(Services& services, Call call) {
   auto object = co_await body_object(call.exchange);
   Body body(object);
   auto spec = volume_spec(body);
@@ -82,14 +82,14 @@ task<> create(Services& services, Call call) {
   co_await answer_json(call.exchange, 201, describe(info));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_volume(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto read = [&volumes, name = call.parameter("name")] { return volumes.inspect(name); };
   auto info = co_await services.pool().run(read);
   co_await answer_json(call.exchange, 200, describe(info));
 }
 
-task<> remove(Services& services, Call call) {
+task<> remove_volume(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto name = call.parameter("name");
   bool force = docker_flag(call.query(), "force");
@@ -105,12 +105,12 @@ task<> remove(Services& services, Call call) {
   co_await answer_nothing(call.exchange);
 }
 
-struct Pruned {
+struct PrunedVolumes {
   std::vector<std::string> names;
   std::uint64_t reclaimed = 0;
 };
 
-task<> prune(Services& services, Call call) {
+task<> prune_volumes(Services& services, Call call) {
   Filters filters(call.query(), {"all", "label", "label!"});
   bool every = filters.flag("all").value_or(false) || minor_of(call) < kOnlyAnonymous;
   auto& volumes = services.engine().volumes();
@@ -121,7 +121,7 @@ task<> prune(Services& services, Call call) {
     std::map<std::string, std::uint64_t> sizes;
     for (const auto& info : volumes.list())
       if (info.users.empty() && unwanted(info)) sizes[info.name] = volumes.usage(info);
-    Pruned out;
+    PrunedVolumes out;
     for (const auto& info : volumes.prune(unwanted)) {
       out.names.push_back(info.name);
       out.reclaimed += sizes[info.name];
@@ -136,7 +136,7 @@ task<> prune(Services& services, Call call) {
 }
 
 // Only cluster volumes can be changed.
-task<> update(Services&, Call) {
+task<> update_volume(Services&, Call) {
   throw Error(ErrorKind::unavailable, "This node is not a swarm manager. Only cluster volumes can be updated",
               "make a new volume with the options it shall have");
   co_return;
@@ -162,12 +162,12 @@ std::vector<Route> volume_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   constexpr auto kChanges = Effect::changes;
   return {
-      {"GET", "/volumes", "volume.list", kReads, {}, with(s, list)},
-      {"POST", "/volumes/create", "volume.create", kChanges, {}, with(s, create)},
-      {"POST", "/volumes/prune", "volume.remove", kChanges, {}, with(s, prune)},
-      {"GET", "/volumes/{name}", "volume.read", kReads, {}, with(s, inspect)},
-      {"PUT", "/volumes/{name}", "volume.create", kReads, {}, with(s, update)},
-      {"DELETE", "/volumes/{name}", "volume.remove", kChanges, {}, with(s, remove)},
+      {"GET", "/volumes", "volume.list", kReads, {}, with(s, list_volumes)},
+      {"POST", "/volumes/create", "volume.create", kChanges, {}, with(s, create_volume)},
+      {"POST", "/volumes/prune", "volume.remove", kChanges, {}, with(s, prune_volumes)},
+      {"GET", "/volumes/{name}", "volume.read", kReads, {}, with(s, inspect_volume)},
+      {"PUT", "/volumes/{name}", "volume.create", kReads, {}, with(s, update_volume)},
+      {"DELETE", "/volumes/{name}", "volume.remove", kChanges, {}, with(s, remove_volume)},
   };
 }
 

@@ -13,11 +13,11 @@ namespace {
 
 constexpr std::size_t kControlLimit = 125;
 
-enum Opcode : unsigned char { continuation = 0, text = 1, binary = 2, close_it = 8, ping = 9, pong = 10 };
+enum class Opcode : unsigned char { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
 std::string frame(Opcode opcode, std::string_view data) {
   std::string out;
-  out += static_cast<char>(0x80 | opcode);
+  out += static_cast<char>(0x80 | static_cast<unsigned char>(opcode));
   if (data.size() < 126) {
     out += static_cast<char>(data.size());
   } else if (data.size() < 65536) {
@@ -50,7 +50,7 @@ class WebSocketStream : public http::ByteStream {
   }
 
   task<> write(std::string data) override {
-    auto bytes = frame(binary, data);
+    auto bytes = frame(Opcode::binary, data);
     co_await connection_->write(std::move(bytes));
   }
 
@@ -78,10 +78,10 @@ class WebSocketStream : public http::ByteStream {
     if (!there) co_return;
     auto byte = [&](std::size_t i) { return static_cast<unsigned char>(head[i]); };
     auto opcode = static_cast<Opcode>(byte(0) & 0x0f);
-    bool control = opcode >= close_it;
+    bool control = opcode >= Opcode::close;
     std::uint64_t length = byte(1) & 0x7f;
-    if ((byte(0) & 0x70) != 0 || (byte(1) & 0x80) == 0 || (opcode > binary && opcode < close_it) || opcode > pong ||
-        (control && length > kControlLimit)) {
+    if ((byte(0) & 0x70) != 0 || (byte(1) & 0x80) == 0 || (opcode > Opcode::binary && opcode < Opcode::close) ||
+        opcode > Opcode::pong || (control && length > kControlLimit)) {
       connection_->close();
       throw Error(ErrorKind::invalid, "the client broke the WebSocket protocol");
     }
@@ -101,12 +101,12 @@ class WebSocketStream : public http::ByteStream {
     if (!there) co_return;
     for (auto& c : data) c = static_cast<char>(c ^ mask_[masked_++ % 4]);
     left_ = 0;
-    if (opcode == ping) {
-      auto answer = frame(pong, data);
+    if (opcode == Opcode::ping) {
+      auto answer = frame(Opcode::pong, data);
       co_await connection_->write(std::move(answer));
-    } else if (opcode == close_it) {
+    } else if (opcode == Opcode::close) {
       ended_ = true;
-      auto answer = frame(close_it, data.substr(0, 2));
+      auto answer = frame(Opcode::close, data.substr(0, 2));
       co_await connection_->write(std::move(answer));
       // RFC 6455, 7.1.1: the server ends the connection, and with it whatever still writes to it.
       connection_->close();

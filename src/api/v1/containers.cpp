@@ -3,16 +3,16 @@
 namespace gantry::api::v1 {
 namespace {
 
-struct Created {
+struct CreatedContainer {
   std::string id;
 };
-BOOST_DESCRIBE_STRUCT(Created, (), (id))
+BOOST_DESCRIBE_STRUCT(CreatedContainer, (), (id))
 
-struct Ended {
+struct EndedContainer {
   int exit_code = 0;
   bool oom_killed = false;
 };
-BOOST_DESCRIBE_STRUCT(Ended, (), (exit_code, oom_killed))
+BOOST_DESCRIBE_STRUCT(EndedContainer, (), (exit_code, oom_killed))
 
 enum class View { full, summary };
 BOOST_DESCRIBE_ENUM(View, full, summary)
@@ -55,7 +55,7 @@ Summary summary_of(const engine::ContainerInfo& info) {
 
 ContainerId target(Services& services, const Call& call) { return services.engine().resolve(call.parameter("id")); }
 
-task<> create(Services& services, Call call) {
+task<> create_container(Services& services, Call call) {
   auto spec = co_await body_as<engine::ContainerSpec>(call.exchange);
   // The authorizer was asked about the request's project; a body must not lead into another one.
   if (spec.project != call.project)
@@ -65,11 +65,11 @@ task<> create(Services& services, Call call) {
   auto work = services.engine().create(std::move(spec));
   auto id = co_await shield<ContainerId>(services.changes, "create a container", std::move(work));
   if (call.audited_object->empty()) *call.audited_object = short_id(id);
-  Created created{id.str()};
+  CreatedContainer created{id.str()};
   co_await answer(call.exchange, 201, std::move(created));
 }
 
-task<> list(Services& services, Call call) {
+task<> list_containers(Services& services, Call call) {
   const auto& query = call.query();
   engine::ContainerFilter filter;
   filter.state = choice<engine::State>(query, "status");
@@ -89,58 +89,58 @@ task<> list(Services& services, Call call) {
   co_await call.exchange.respond(200, std::string(http::kJson), std::move(text));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_container(Services& services, Call call) {
   auto id = target(services, call);
   co_await answer(call.exchange, 200, services.engine().inspect(id));
 }
 
-task<> start(Services& services, Call call) {
+task<> start_container(Services& services, Call call) {
   auto id = target(services, call);
   co_await shield<void>(services.changes, "start a container", services.engine().start(id));
   co_await answer_nothing(call.exchange);
 }
 
-task<> stop(Services& services, Call call) {
+task<> stop_container(Services& services, Call call) {
   auto id = target(services, call);
   auto grace = duration(call.query(), "grace");
   co_await shield<void>(services.changes, "stop a container", services.engine().stop(id, grace));
   co_await answer_nothing(call.exchange);
 }
 
-task<> kill(Services& services, Call call) {
+task<> kill_container(Services& services, Call call) {
   auto id = target(services, call);
   auto signal = call.query().get("signal", "SIGKILL");
   co_await shield<void>(services.changes, "signal a container", services.engine().kill(id, signal));
   co_await answer_nothing(call.exchange);
 }
 
-task<> restart(Services& services, Call call) {
+task<> restart_container(Services& services, Call call) {
   auto id = target(services, call);
   auto grace = duration(call.query(), "grace");
   co_await shield<void>(services.changes, "restart a container", services.engine().restart(id, grace));
   co_await answer_nothing(call.exchange);
 }
 
-task<> pause(Services& services, Call call) {
+task<> pause_container(Services& services, Call call) {
   auto id = target(services, call);
   co_await shield<void>(services.changes, "pause a container", services.engine().pause(id));
   co_await answer_nothing(call.exchange);
 }
 
-task<> unpause(Services& services, Call call) {
+task<> unpause_container(Services& services, Call call) {
   auto id = target(services, call);
   co_await shield<void>(services.changes, "unpause a container", services.engine().unpause(id));
   co_await answer_nothing(call.exchange);
 }
 
-task<> rename(Services& services, Call call) {
+task<> rename_container(Services& services, Call call) {
   auto id = target(services, call);
   auto name = call.query().get("name", "");
   co_await shield<void>(services.changes, "rename a container", services.engine().rename(id, name));
   co_await answer_nothing(call.exchange);
 }
 
-task<> remove(Services& services, Call call) {
+task<> remove_container(Services& services, Call call) {
   auto id = target(services, call);
   engine::RemoveOptions options{flag(call.query(), "force"), flag(call.query(), "volumes")};
   co_await shield<void>(services.changes, "remove a container", services.engine().remove(id, options));
@@ -148,13 +148,13 @@ task<> remove(Services& services, Call call) {
 }
 
 // The head goes out before the wait, so that a client can begin to wait, and start the container when it sees it.
-task<> wait(Services& services, Call call) {
+task<> wait_container(Services& services, Call call) {
   auto id = target(services, call);
   auto condition =
       choice<engine::WaitCondition>(call.query(), "condition").value_or(engine::WaitCondition::not_running);
   co_await call.exchange.start_stream(200, std::string(http::kNdjson));
   auto status = co_await services.engine().wait(id, condition);
-  Ended ended{status.code, status.oom_killed};
+  EndedContainer ended{status.code, status.oom_killed};
   co_await call.exchange.write(json::to_text(ended) + "\n");
 }
 
@@ -169,7 +169,7 @@ task<> processes(Services& services, Call call) {
   co_await answer(call.exchange, 200, found);
 }
 
-task<> update(Services& services, Call call) {
+task<> update_container(Services& services, Call call) {
   auto id = target(services, call);
   auto change = co_await body_as<engine::ContainerUpdate>(call.exchange);
   co_await shield<void>(services.changes, "update a container", services.engine().update(id, std::move(change)));
@@ -182,24 +182,24 @@ std::vector<Route> container_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   constexpr auto kChanges = Effect::changes;
   return {
-      {"POST", "/v1/containers", "container.create", kChanges, {}, with(s, create)},
+      {"POST", "/v1/containers", "container.create", kChanges, {}, with(s, create_container)},
       {"GET",
        "/v1/containers",
        "container.list",
        kReads,
        {"all", "name", "label", "stack", "service", "status", "view"},
-       with(s, list)},
-      {"GET", "/v1/containers/{id}", "container.read", kReads, {}, with(s, inspect)},
-      {"POST", "/v1/containers/{id}/start", "container.start", kChanges, {}, with(s, start)},
-      {"POST", "/v1/containers/{id}/stop", "container.stop", kChanges, {"grace"}, with(s, stop)},
-      {"POST", "/v1/containers/{id}/kill", "container.kill", kChanges, {"signal"}, with(s, kill)},
-      {"POST", "/v1/containers/{id}/restart", "container.restart", kChanges, {"grace"}, with(s, restart)},
-      {"POST", "/v1/containers/{id}/pause", "container.pause", kChanges, {}, with(s, pause)},
-      {"POST", "/v1/containers/{id}/unpause", "container.pause", kChanges, {}, with(s, unpause)},
-      {"POST", "/v1/containers/{id}/rename", "container.rename", kChanges, {"name"}, with(s, rename)},
-      {"POST", "/v1/containers/{id}/wait", "container.read", kReads, {"condition"}, with(s, wait)},
-      {"DELETE", "/v1/containers/{id}", "container.remove", kChanges, {"force", "volumes"}, with(s, remove)},
-      {"POST", "/v1/containers/{id}/update", "container.update", kChanges, {}, with(s, update)},
+       with(s, list_containers)},
+      {"GET", "/v1/containers/{id}", "container.read", kReads, {}, with(s, inspect_container)},
+      {"POST", "/v1/containers/{id}/start", "container.start", kChanges, {}, with(s, start_container)},
+      {"POST", "/v1/containers/{id}/stop", "container.stop", kChanges, {"grace"}, with(s, stop_container)},
+      {"POST", "/v1/containers/{id}/kill", "container.kill", kChanges, {"signal"}, with(s, kill_container)},
+      {"POST", "/v1/containers/{id}/restart", "container.restart", kChanges, {"grace"}, with(s, restart_container)},
+      {"POST", "/v1/containers/{id}/pause", "container.pause", kChanges, {}, with(s, pause_container)},
+      {"POST", "/v1/containers/{id}/unpause", "container.pause", kChanges, {}, with(s, unpause_container)},
+      {"POST", "/v1/containers/{id}/rename", "container.rename", kChanges, {"name"}, with(s, rename_container)},
+      {"POST", "/v1/containers/{id}/wait", "container.read", kReads, {"condition"}, with(s, wait_container)},
+      {"DELETE", "/v1/containers/{id}", "container.remove", kChanges, {"force", "volumes"}, with(s, remove_container)},
+      {"POST", "/v1/containers/{id}/update", "container.update", kChanges, {}, with(s, update_container)},
       {"GET", "/v1/containers/{id}/processes", "container.read", kReads, {}, with(s, processes)},
       {"GET", "/v1/containers/{id}/stats", "container.read", kReads, {}, with(s, stats)},
   };

@@ -5,19 +5,19 @@
 namespace gantry::api::v1 {
 namespace {
 
-struct Pruned {
+struct PrunedDisk {
   std::uint64_t images = 0;  ///< bytes
   std::uint64_t cache = 0;
 };
-BOOST_DESCRIBE_STRUCT(Pruned, (), (images, cache))
+BOOST_DESCRIBE_STRUCT(PrunedDisk, (), (images, cache))
 
 task<> usage(Services& services, Call call) {
   auto report = co_await services.parts.disk.report();
   co_await answer(call.exchange, 200, std::move(report));
 }
 
-task<Pruned> prune_work(Services& services, bool all) {
-  Pruned out;
+task<PrunedDisk> prune_disk_work(Services& services, bool all) {
+  PrunedDisk out;
   auto& images = services.engine().images();
   auto users = image_users(services.engine());
   auto work = [&images, all, users] { return images.prune(all, users, [](const image::ImageInfo&) { return true; }); };
@@ -29,9 +29,9 @@ task<Pruned> prune_work(Services& services, bool all) {
   co_return out;
 }
 
-task<> prune(Services& services, Call call) {
-  auto work = prune_work(services, flag(call.query(), "all"));
-  auto pruned = co_await shield<Pruned>(services.changes, "give disk space back", std::move(work));
+task<> prune_disk(Services& services, Call call) {
+  auto work = prune_disk_work(services, flag(call.query(), "all"));
+  auto pruned = co_await shield<PrunedDisk>(services.changes, "give disk space back", std::move(work));
   co_await answer(call.exchange, 200, std::move(pruned));
 }
 
@@ -40,7 +40,7 @@ task<> prune(Services& services, Call call) {
 std::vector<Route> disk_routes(Services& s) {
   return {
       {"GET", "/v1/disk", "disk.read", Effect::reads, {}, with(s, usage)},
-      {"POST", "/v1/disk/prune", "image.remove", Effect::changes, {"all"}, with(s, prune)},
+      {"POST", "/v1/disk/prune", "image.remove", Effect::changes, {"all"}, with(s, prune_disk)},
   };
 }
 

@@ -4,28 +4,28 @@
 namespace gantry::api::v1 {
 namespace {
 
-struct Created {
+struct CreatedExec {
   std::string id;
 };
-BOOST_DESCRIBE_STRUCT(Created, (), (id))
+BOOST_DESCRIBE_STRUCT(CreatedExec, (), (id))
 
-struct Ended {
+struct EndedExec {
   int exit_code = 0;
 };
-BOOST_DESCRIBE_STRUCT(Ended, (), (exit_code))
+BOOST_DESCRIBE_STRUCT(EndedExec, (), (exit_code))
 
 ExecId target(const Call& call) { return ExecId(call.parameter("id")); }
 
-task<> create(Services& services, Call call) {
+task<> create_exec(Services& services, Call call) {
   auto id = services.engine().resolve(call.parameter("id"));
   auto spec = co_await body_as<engine::ExecSpec>(call.exchange);
   auto work = services.engine().exec_create(id, std::move(spec));
   auto exec = co_await shield<ExecId>(services.changes, "create an exec", std::move(work));
-  Created created{exec.str()};
+  CreatedExec created{exec.str()};
   co_await answer(call.exchange, 201, std::move(created));
 }
 
-task<> start(Services& services, Call call) {
+task<> start_exec(Services& services, Call call) {
   auto id = target(call);
   call.exchange.require_upgrade("tcp");
   bool framed = !services.engine().exec_inspect(id).spec.tty;
@@ -37,19 +37,19 @@ task<> start(Services& services, Call call) {
   co_await bridge(client, session, framed);
 }
 
-task<> resize(Services& services, Call call) {
+task<> resize_exec(Services& services, Call call) {
   auto size = co_await body_as<engine::TerminalSize>(call.exchange);
   co_await services.engine().exec_resize(target(call), size);
   co_await answer_nothing(call.exchange);
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_exec(Services& services, Call call) {
   co_await answer(call.exchange, 200, services.engine().exec_inspect(target(call)));
 }
 
-task<> wait(Services& services, Call call) {
+task<> wait_exec(Services& services, Call call) {
   auto code = co_await services.engine().exec_wait(target(call));
-  Ended ended{code};
+  EndedExec ended{code};
   co_await answer(call.exchange, 200, ended);
 }
 
@@ -58,11 +58,11 @@ task<> wait(Services& services, Call call) {
 std::vector<Route> exec_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   return {
-      {"POST", "/v1/containers/{id}/exec", "container.exec", Effect::changes, {}, with(s, create)},
-      {"POST", "/v1/exec/{id}/start", "container.exec", Effect::changes, {}, with(s, start)},
-      {"POST", "/v1/exec/{id}/resize", "container.exec", kReads, {}, with(s, resize)},
-      {"GET", "/v1/exec/{id}", "container.exec", kReads, {}, with(s, inspect)},
-      {"POST", "/v1/exec/{id}/wait", "container.exec", kReads, {}, with(s, wait)},
+      {"POST", "/v1/containers/{id}/exec", "container.exec", Effect::changes, {}, with(s, create_exec)},
+      {"POST", "/v1/exec/{id}/start", "container.exec", Effect::changes, {}, with(s, start_exec)},
+      {"POST", "/v1/exec/{id}/resize", "container.exec", kReads, {}, with(s, resize_exec)},
+      {"GET", "/v1/exec/{id}", "container.exec", kReads, {}, with(s, inspect_exec)},
+      {"POST", "/v1/exec/{id}/wait", "container.exec", kReads, {}, with(s, wait_exec)},
   };
 }
 

@@ -33,12 +33,12 @@ task<Removed> remove_image(Services& services, std::string reference, bool force
 
 namespace {
 
-struct Pruned {
+struct PrunedImages {
   std::vector<std::string> untagged;
   std::vector<std::string> deleted;
   std::uint64_t bytes = 0;
 };
-BOOST_DESCRIBE_STRUCT(Pruned, (), (untagged, deleted, bytes))
+BOOST_DESCRIBE_STRUCT(PrunedImages, (), (untagged, deleted, bytes))
 
 struct BootstrapBody {
   std::string name;
@@ -61,7 +61,7 @@ bool has_reference(const image::ImageInfo& image, const std::vector<std::string>
   return wanted.empty() || std::ranges::any_of(image.references, [&](const auto& one) { return named(wanted, one); });
 }
 
-task<> list(Services& services, Call call) {
+task<> list_images(Services& services, Call call) {
   auto& images = services.engine().images();
   auto wanted = call.query().all("reference");
   for (auto& reference : wanted) reference = oci::Reference::parse(reference).familiar();
@@ -71,7 +71,7 @@ task<> list(Services& services, Call call) {
   co_await answer(call.exchange, 200, std::move(all));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_image(Services& services, Call call) {
   auto& images = services.engine().images();
   auto reference = call.parameter("reference");
   auto& builder = services.parts.builder;
@@ -98,7 +98,7 @@ task<> files(Services& services, Call call) {
   co_await stream_out(call.exchange, services.transfers(), "application/x-tar", write);
 }
 
-task<> remove(Services& services, Call call) {
+task<> delete_image(Services& services, Call call) {
   auto work = remove_image(services, call.parameter("reference"), flag(call.query(), "force"));
   auto removed = co_await shield<Removed>(services.changes, "remove an image", std::move(work));
   co_await answer(call.exchange, 200, std::move(removed));
@@ -193,7 +193,7 @@ task<> load(Services& services, Call call) {
   co_await answer(call.exchange, 201, std::move(out));
 }
 
-task<Pruned> prune_work(Services& services, bool all, std::optional<Timestamp> until) {
+task<PrunedImages> prune_images_work(Services& services, bool all, std::optional<Timestamp> until) {
   auto& images = services.engine().images();
   auto users = image_users(services.engine());
   auto work = [&images, all, users, until] {
@@ -201,12 +201,12 @@ task<Pruned> prune_work(Services& services, bool all, std::optional<Timestamp> u
   };
   auto removed = co_await services.pool().run(work);
   for (const auto& id : removed.deleted) publish(services, "image", "delete", id, id);
-  co_return Pruned{std::move(removed.untagged), std::move(removed.deleted), removed.bytes};
+  co_return PrunedImages{std::move(removed.untagged), std::move(removed.deleted), removed.bytes};
 }
 
-task<> prune(Services& services, Call call) {
-  auto work = prune_work(services, flag(call.query(), "all"), timestamp(call.query(), "until"));
-  auto pruned = co_await shield<Pruned>(services.changes, "prune images", std::move(work));
+task<> prune_images(Services& services, Call call) {
+  auto work = prune_images_work(services, flag(call.query(), "all"), timestamp(call.query(), "until"));
+  auto pruned = co_await shield<PrunedImages>(services.changes, "prune images", std::move(work));
   co_await answer(call.exchange, 200, std::move(pruned));
 }
 
@@ -240,16 +240,16 @@ std::vector<Route> image_routes(Services& s) {
   constexpr auto kReads = Effect::reads;
   constexpr auto kChanges = Effect::changes;
   return {
-      {"GET", "/v1/images", "image.list", kReads, {"reference"}, with(s, list)},
-      {"GET", "/v1/images/{reference}", "image.read", kReads, {}, with(s, inspect)},
-      {"DELETE", "/v1/images/{reference}", "image.remove", kChanges, {"force"}, with(s, remove)},
+      {"GET", "/v1/images", "image.list", kReads, {"reference"}, with(s, list_images)},
+      {"GET", "/v1/images/{reference}", "image.read", kReads, {}, with(s, inspect_image)},
+      {"DELETE", "/v1/images/{reference}", "image.remove", kChanges, {"force"}, with(s, delete_image)},
       {"POST", "/v1/images/{reference}/tag", "image.tag", kChanges, {"target"}, with(s, tag)},
       {"GET", "/v1/images/{reference}/files", "image.read", kReads, {}, with(s, files)},
       {"GET", "/v1/images/{reference}/history", "image.read", kReads, {}, with(s, history)},
       {"GET", "/v1/images/{reference}/diff", "image.read", kReads, {"other"}, with(s, difference)},
       {"POST", "/v1/images/save", "image.save", kReads, {"reference"}, with(s, save)},
       {"POST", "/v1/images/load", "image.load", kChanges, {}, with(s, load)},
-      {"POST", "/v1/images/prune", "image.remove", kChanges, {"all", "until"}, with(s, prune)},
+      {"POST", "/v1/images/prune", "image.remove", kChanges, {"all", "until"}, with(s, prune_images)},
       {"POST", "/v1/images/verify", "image.verify", kChanges, {"image", "repair"}, with(s, verify)},
       {"POST", "/v1/images/import", "image.import", kChanges, {"reference"}, with(s, import)},
       {"POST", "/v1/images/bootstrap", "image.bootstrap", kChanges, {}, with(s, bootstrap)},

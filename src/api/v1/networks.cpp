@@ -14,12 +14,12 @@ struct Disconnection {
 };
 BOOST_DESCRIBE_STRUCT(Disconnection, (), (container))
 
-struct Pruned {
+struct PrunedNetworks {
   std::vector<std::string> removed;
 };
-BOOST_DESCRIBE_STRUCT(Pruned, (), (removed))
+BOOST_DESCRIBE_STRUCT(PrunedNetworks, (), (removed))
 
-task<> list(Services& services, Call call) {
+task<> list_networks(Services& services, Call call) {
   auto names = call.query().all("name");
   auto wanted = labels(call.query(), "label");
   auto all = services.engine().networks().list();
@@ -29,7 +29,7 @@ task<> list(Services& services, Call call) {
   co_await answer(call.exchange, 200, std::move(all));
 }
 
-task<> create(Services& services, Call call) {
+task<> create_network(Services& services, Call call) {
   auto spec = co_await body_as<network::NetworkSpec>(call.exchange);
   if (spec.project != call.project)
     throw Error(ErrorKind::invalid,
@@ -41,11 +41,11 @@ task<> create(Services& services, Call call) {
   co_await answer(call.exchange, 201, std::move(info));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_network(Services& services, Call call) {
   co_await answer(call.exchange, 200, services.engine().networks().inspect(call.parameter("name")));
 }
 
-task<> remove(Services& services, Call call) {
+task<> remove_network(Services& services, Call call) {
   auto info = services.engine().networks().inspect(call.parameter("name"));
   auto work = services.engine().networks().remove(info.id.str());
   co_await shield<void>(services.changes, "remove a network", std::move(work));
@@ -59,7 +59,7 @@ task<> connect(Services& services, Call call) {
   *call.audited_object = call.parameter("name") + " " + id.str();
   body.attachment.network = call.parameter("name");
   co_await services.engine().connect(id, std::move(body.attachment));
-  co_await inspect(services, std::move(call));
+  co_await inspect_network(services, std::move(call));
 }
 
 task<> disconnect(Services& services, Call call) {
@@ -68,10 +68,10 @@ task<> disconnect(Services& services, Call call) {
   *call.audited_object = call.parameter("name") + " " + id.str();
   auto name = call.parameter("name");
   co_await services.engine().disconnect(id, std::move(name));
-  co_await inspect(services, std::move(call));
+  co_await inspect_network(services, std::move(call));
 }
 
-task<> prune(Services& services, Call call) {
+task<> prune_networks(Services& services, Call call) {
   auto wanted = labels(call.query(), "label");
   auto until = timestamp(call.query(), "until");
   auto unwanted = [wanted, until](const network::NetworkInfo& info) {
@@ -80,7 +80,7 @@ task<> prune(Services& services, Call call) {
   auto work = services.engine().networks().prune(unwanted);
   auto removed =
       co_await shield<std::vector<network::NetworkInfo>>(services.changes, "remove unused networks", std::move(work));
-  Pruned out;
+  PrunedNetworks out;
   for (const auto& info : removed) {
     publish(services, "network", "destroy", info.id.str(), info.spec.name);
     out.removed.push_back(info.spec.name);
@@ -93,11 +93,11 @@ task<> prune(Services& services, Call call) {
 
 std::vector<Route> network_routes(Services& s) {
   return {
-      {"GET", "/v1/networks", "network.list", Effect::reads, {"name", "label"}, with(s, list)},
-      {"POST", "/v1/networks", "network.create", Effect::changes, {}, with(s, create)},
-      {"POST", "/v1/networks/prune", "network.remove", Effect::changes, {"label", "until"}, with(s, prune)},
-      {"GET", "/v1/networks/{name}", "network.read", Effect::reads, {}, with(s, inspect)},
-      {"DELETE", "/v1/networks/{name}", "network.remove", Effect::changes, {}, with(s, remove)},
+      {"GET", "/v1/networks", "network.list", Effect::reads, {"name", "label"}, with(s, list_networks)},
+      {"POST", "/v1/networks", "network.create", Effect::changes, {}, with(s, create_network)},
+      {"POST", "/v1/networks/prune", "network.remove", Effect::changes, {"label", "until"}, with(s, prune_networks)},
+      {"GET", "/v1/networks/{name}", "network.read", Effect::reads, {}, with(s, inspect_network)},
+      {"DELETE", "/v1/networks/{name}", "network.remove", Effect::changes, {}, with(s, remove_network)},
       {"POST", "/v1/networks/{name}/connect", "network.connect", Effect::changes, {}, with(s, connect)},
       {"POST", "/v1/networks/{name}/disconnect", "network.connect", Effect::changes, {}, with(s, disconnect)},
   };

@@ -14,18 +14,18 @@ struct UpBody {
 };
 BOOST_DESCRIBE_STRUCT(UpBody, (), (stack, options))
 
-platform::StepSink sink_of(TellStep tell) {
+platform::StepSink step_sink(TellStep tell) {
   return [tell](const platform::Step& step) { tell(json::to(step)); };
 }
 
-task<> list(Services& services, Call call) {
+task<> list_stacks(Services& services, Call call) {
   auto names = call.query().all("name");
   auto all = services.parts.stacks.list();
   std::erase_if(all, [&](const auto& stack) { return !named(names, stack.name); });
   co_await answer(call.exchange, 200, std::move(all));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_stack(Services& services, Call call) {
   co_await answer(call.exchange, 200, services.parts.stacks.inspect(call.parameter("name")));
 }
 
@@ -37,7 +37,7 @@ compose::Stack stack_of(const UpBody& body, const std::string& name) {
 }
 
 task<json::bj::value> up_work(Services& services, compose::Stack stack, platform::UpOptions options, TellStep tell) {
-  auto info = co_await services.parts.stacks.up(std::move(stack), std::move(options), sink_of(std::move(tell)));
+  auto info = co_await services.parts.stacks.up(std::move(stack), std::move(options), step_sink(std::move(tell)));
   co_return json::to(info);
 }
 
@@ -68,7 +68,7 @@ struct DownRequest {
 
 task<json::bj::value> down_work(Services& services, DownRequest request, TellStep tell) {
   auto images = images_of(services, request.name);
-  co_await services.parts.stacks.down(request.name, request.options, sink_of(tell));
+  co_await services.parts.stacks.down(request.name, request.options, step_sink(tell));
   if (!request.images) co_return json::bj::object();
   for (const auto& used : images_in_use(services)) images.erase(used);
   for (const auto& id : images) {
@@ -95,8 +95,8 @@ task<> down(Services& services, Call call) {
 
 std::vector<Route> stack_routes(Services& s) {
   return {
-      {"GET", "/v1/stacks", "stack.list", Effect::reads, {"name"}, with(s, list)},
-      {"GET", "/v1/stacks/{name}", "stack.read", Effect::reads, {}, with(s, inspect)},
+      {"GET", "/v1/stacks", "stack.list", Effect::reads, {"name"}, with(s, list_stacks)},
+      {"GET", "/v1/stacks/{name}", "stack.read", Effect::reads, {}, with(s, inspect_stack)},
       {"PUT", "/v1/stacks/{name}", "stack.up", Effect::changes, {}, with(s, up)},
       {"DELETE", "/v1/stacks/{name}", "stack.down", Effect::changes, {"volumes", "images", "grace"}, with(s, down)},
   };

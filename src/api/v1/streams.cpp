@@ -52,7 +52,7 @@ task<> attach(Services& services, Call call) {
   co_await bridge(client, session, framed);
 }
 
-task<> resize(Services& services, Call call) {
+task<> resize_terminal(Services& services, Call call) {
   auto id = services.engine().resolve(call.parameter("id"));
   auto size = co_await body_as<engine::TerminalSize>(call.exchange);
   co_await services.engine().resize(id, size);
@@ -70,7 +70,7 @@ std::vector<Route> stream_routes(Services& s) {
        {"follow", "tail", "since", "until", "timestamps", "stdout", "stderr"},
        with(s, logs)},
       {"POST", "/v1/containers/{id}/attach", "container.attach", Effect::changes, {}, with(s, attach)},
-      {"POST", "/v1/containers/{id}/resize", "container.attach", Effect::reads, {}, with(s, resize)},
+      {"POST", "/v1/containers/{id}/resize", "container.attach", Effect::reads, {}, with(s, resize_terminal)},
   };
 }
 

@@ -3,13 +3,13 @@
 namespace gantry::api::v1 {
 namespace {
 
-struct Pruned {
+struct PrunedVolumes {
   std::vector<std::string> removed;
   std::uint64_t reclaimed = 0;  ///< bytes
 };
-BOOST_DESCRIBE_STRUCT(Pruned, (), (removed, reclaimed))
+BOOST_DESCRIBE_STRUCT(PrunedVolumes, (), (removed, reclaimed))
 
-task<> list(Services& services, Call call) {
+task<> list_volumes(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto names = call.query().all("name");
   auto wanted = labels(call.query(), "label");
@@ -19,7 +19,7 @@ task<> list(Services& services, Call call) {
   co_await answer(call.exchange, 200, std::move(all));
 }
 
-task<> create(Services& services, Call call) {
+task<> create_volume(Services& services, Call call) {
   auto body = co_await body_as<volume::VolumeSpec>(call.exchange);
   if (body.name.empty()) {
     body.name = random_hex(64);
@@ -37,7 +37,7 @@ task<> create(Services& services, Call call) {
   co_await answer(call.exchange, 201, std::move(info));
 }
 
-task<> inspect(Services& services, Call call) {
+task<> inspect_volume(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto name = call.parameter("name");
   auto read = [&volumes, name] { return volumes.inspect(name); };
@@ -45,7 +45,7 @@ task<> inspect(Services& services, Call call) {
   co_await answer(call.exchange, 200, std::move(info));
 }
 
-task<> remove(Services& services, Call call) {
+task<> remove_volume(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   auto name = call.parameter("name");
   auto erase = [&volumes, name] { volumes.remove(name); };
@@ -55,12 +55,12 @@ task<> remove(Services& services, Call call) {
 }
 
 // Those without a name unless told otherwise: nobody can ask for them again.
-task<> prune(Services& services, Call call) {
+task<> prune_volumes(Services& services, Call call) {
   auto& volumes = services.engine().volumes();
   bool every = flag(call.query(), "all");
   auto wanted = labels(call.query(), "label");
   auto work = [&volumes, every, wanted] {
-    Pruned out;
+    PrunedVolumes out;
     auto unwanted = [&](const volume::VolumeInfo& info) {
       return (every || info.anonymous) && has_labels(info.labels, wanted);
     };
@@ -83,11 +83,11 @@ task<> prune(Services& services, Call call) {
 
 std::vector<Route> volume_routes(Services& s) {
   return {
-      {"GET", "/v1/volumes", "volume.list", Effect::reads, {"name", "label"}, with(s, list)},
-      {"POST", "/v1/volumes", "volume.create", Effect::changes, {}, with(s, create)},
-      {"POST", "/v1/volumes/prune", "volume.remove", Effect::changes, {"all", "label"}, with(s, prune)},
-      {"GET", "/v1/volumes/{name}", "volume.read", Effect::reads, {}, with(s, inspect)},
-      {"DELETE", "/v1/volumes/{name}", "volume.remove", Effect::changes, {}, with(s, remove)},
+      {"GET", "/v1/volumes", "volume.list", Effect::reads, {"name", "label"}, with(s, list_volumes)},
+      {"POST", "/v1/volumes", "volume.create", Effect::changes, {}, with(s, create_volume)},
+      {"POST", "/v1/volumes/prune", "volume.remove", Effect::changes, {"all", "label"}, with(s, prune_volumes)},
+      {"GET", "/v1/volumes/{name}", "volume.read", Effect::reads, {}, with(s, inspect_volume)},
+      {"DELETE", "/v1/volumes/{name}", "volume.remove", Effect::changes, {}, with(s, remove_volume)},
   };
 }
 

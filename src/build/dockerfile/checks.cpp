@@ -10,6 +10,7 @@
 #include "dockerfile/instruction.h"
 #include "dockerfile/mount_flag.h"
 #include "dockerfile/suggest.h"
+#include "gantry/base/text.h"
 #include "gantry/base/time.h"
 
 namespace gantry::build {
@@ -81,9 +82,8 @@ class Checker {
 
   void from() {
     if (in_.words.size() == 1) return;
-    std::string as = in_.words[1].text;
-    for (char& c : as) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (as != "as" || in_.words.size() != 3) report(in_.words[1].place, "FROM takes IMAGE, or IMAGE AS NAME");
+    if (lower(in_.words[1].text) != "as" || in_.words.size() != 3)
+      report(in_.words[1].place, "FROM takes IMAGE, or IMAGE AS NAME");
   }
 
   void names() {
@@ -252,8 +252,7 @@ bool is_signal(std::string_view text) {
 
 std::optional<std::vector<std::string>> parse_ports(std::string_view text) {
   auto slash = text.find('/');
-  std::string protocol(slash == std::string_view::npos ? "tcp" : text.substr(slash + 1));
-  for (char& c : protocol) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  auto protocol = lower(slash == std::string_view::npos ? "tcp" : text.substr(slash + 1));
   if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return std::nullopt;
   auto range = text.substr(0, slash);
   auto dash = range.find('-');

@@ -9,7 +9,7 @@ namespace {
 
 constexpr unsigned kUser = 04700, kGroup = 02070, kOther = 00007, kAll = 07777;
 
-[[noreturn]] void refuse(std::string_view text) {
+[[noreturn]] void refuse_mode(std::string_view text) {
   throw Error(ErrorKind::invalid, "\"" + std::string(text) + "\" is no mode",
               "write an octal mode like 0755, or changes like u=rwX,go=rX");
 }
@@ -63,7 +63,7 @@ std::vector<FileMode::Change> FileMode::changes_of(std::string_view clause, std:
     Change change;
     change.who = who;
     change.operation = clause[0];
-    if (change.operation != '+' && change.operation != '-' && change.operation != '=') refuse(whole);
+    if (change.operation != '+' && change.operation != '-' && change.operation != '=') refuse_mode(whole);
     clause.remove_prefix(1);
     if (!clause.empty() && std::string_view("ugo").find(clause[0]) != std::string_view::npos) {
       change.copy = clause[0];
@@ -79,17 +79,17 @@ std::vector<FileMode::Change> FileMode::changes_of(std::string_view clause, std:
     }
     out.push_back(change);
   }
-  if (out.empty()) refuse(whole);
+  if (out.empty()) refuse_mode(whole);
   return out;
 }
 
 FileMode FileMode::parse(std::string_view text) {
   FileMode out;
   out.text_ = text;
-  if (text.empty()) refuse(text);
+  if (text.empty()) refuse_mode(text);
   if (text.find_first_not_of("01234567") == std::string_view::npos) {
     auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out.mode_, 8);
-    if (failed != std::errc() || out.mode_ > kAll) refuse(text);
+    if (failed != std::errc() || out.mode_ > kAll) refuse_mode(text);
     out.octal_ = true;
     return out;
   }

@@ -9,7 +9,7 @@
 namespace gantry::build {
 namespace {
 
-[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorKind::invalid, why); }
+[[noreturn]] void refuse_source(const std::string& why) { throw Error(ErrorKind::invalid, why); }
 
 // Nothing that git could take for an option or a rule of what to fetch (gitrevisions(7), git-check-ref-format(1)).
 void check_reference(const std::string& text) {
@@ -18,14 +18,14 @@ void check_reference(const std::string& text) {
   };
   if (text.starts_with('-') || text.starts_with('+') || text.find("..") != std::string::npos ||
       std::any_of(text.begin(), text.end(), bad))
-    refuse("\"" + text + "\" is no branch, tag or commit");
+    refuse_source("\"" + text + "\" is no branch, tag or commit");
 }
 
 std::string clean_directory(const std::string& text) {
   auto parts = components_of(text);
   std::string out;
   for (const auto& part : parts) {
-    if (part == ".." || part == ".git") refuse("\"" + text + "\" is no directory of the repository");
+    if (part == ".." || part == ".git") refuse_source("\"" + text + "\" is no directory of the repository");
     out += (out.empty() ? "" : "/") + part;
   }
   return out;
@@ -39,7 +39,7 @@ std::optional<GitSource> parse_git_source(std::string_view text) {
   auto hash = text.find('#');
   out.url = text.substr(0, hash);
   if (std::any_of(out.url.begin(), out.url.end(), [](unsigned char c) { return c <= ' ' || c == 0x7f; }))
-    refuse("the address of a repository has no blanks");
+    refuse_source("the address of a repository has no blanks");
   if (hash == std::string_view::npos) return out;
   auto fragment = text.substr(hash + 1);
   auto colon = fragment.find(':');

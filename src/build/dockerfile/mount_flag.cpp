@@ -14,7 +14,7 @@
 namespace gantry::build {
 namespace {
 
-[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorKind::invalid, "--mount: " + why); }
+[[noreturn]] void refuse_mount(const std::string& why) { throw Error(ErrorKind::invalid, "--mount: " + why); }
 
 // Fields of one CSV line: quotes around a field, doubled inside.
 std::vector<std::string> fields_of(std::string_view text) {
@@ -32,7 +32,7 @@ std::vector<std::string> fields_of(std::string_view text) {
       out.back() += text[i];
     }
   }
-  if (quoted) refuse("a quote is not closed");
+  if (quoted) refuse_mount("a quote is not closed");
   return out;
 }
 
@@ -43,10 +43,10 @@ struct Field {
   bool boolean() const {
     if (!value || *value == "true" || *value == "1") return true;
     if (*value == "false" || *value == "0") return false;
-    refuse(key + " is true or false, not \"" + *value + "\"");
+    refuse_mount(key + " is true or false, not \"" + *value + "\"");
   }
   const std::string& text() const {
-    if (!value || value->empty()) refuse(key + " needs a value");
+    if (!value || value->empty()) refuse_mount(key + " needs a value");
     return *value;
   }
   template <class T>
@@ -55,7 +55,7 @@ struct Field {
     const auto& digits = text();
     auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), out, base);
     if (failed != std::errc() || end != digits.data() + digits.size())
-      refuse(key + " is no number: \"" + digits + "\"");
+      refuse_mount(key + " is no number: \"" + digits + "\"");
     return out;
   }
   std::uint64_t bytes() const {
@@ -67,7 +67,7 @@ struct Field {
     if (!digits.empty())
       if (auto unit = kUnits.find(digits.back()); unit != kUnits.end()) shift = unit->second, digits.pop_back();
     auto count = Field{key, digits}.number<std::uint64_t>(10);
-    if (count > (UINT64_MAX >> shift)) refuse(key + " is too large");
+    if (count > (UINT64_MAX >> shift)) refuse_mount(key + " is too large");
     return count << shift;
   }
 };
@@ -76,7 +76,7 @@ std::string variable(const Field& field) {
   const auto& name = field.text();
   auto good = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
   if (!std::all_of(name.begin(), name.end(), good) || std::isdigit(static_cast<unsigned char>(name[0])) != 0)
-    refuse("\"" + name + "\" is no name of a variable");
+    refuse_mount("\"" + name + "\" is no name of a variable");
   return name;
 }
 
@@ -87,7 +87,7 @@ E choose(const Field& field, const std::array<std::pair<std::string_view, E>, N>
     if (values[i].first == field.text()) return values[i].second;
     names[i] = values[i].first;
   }
-  refuse("unknown " + field.key + " \"" + field.text() + "\"" + suggestion(field.text(), names));
+  refuse_mount("unknown " + field.key + " \"" + field.text() + "\"" + suggestion(field.text(), names));
 }
 
 constexpr std::array<std::pair<std::string_view, MountKind>, 5> kKinds{{{"bind", MountKind::bind},
@@ -138,7 +138,7 @@ const Key& find_key(const std::string& name) {
     if (key.name == name) return key;
     names.push_back(key.name);
   }
-  refuse("unknown key \"" + name + "\"" + suggestion(name, names));
+  refuse_mount("unknown key \"" + name + "\"" + suggestion(name, names));
 }
 
 }  // namespace
@@ -158,13 +158,13 @@ MountFlag parse_mount_flag(std::string_view text) {
   for (const auto& field : fields) {
     const auto& key = find_key(field.key);
     if (key.kinds.find(initial(out.kind)) == std::string_view::npos)
-      refuse("\"" + field.key + "\" means nothing for a mount of this type");
+      refuse_mount("\"" + field.key + "\" means nothing for a mount of this type");
     key.set(out, field);
   }
   bool needs_target = out.kind == MountKind::bind || out.kind == MountKind::cache || out.kind == MountKind::tmpfs;
-  if (needs_target && out.target.empty()) refuse("the target is missing");
+  if (needs_target && out.target.empty()) refuse_mount("the target is missing");
   bool named = !out.id.empty() || !out.target.empty() || !out.env.empty();
-  if (out.kind == MountKind::secret && !named) refuse("a secret needs an id");
+  if (out.kind == MountKind::secret && !named) refuse_mount("a secret needs an id");
   return out;
 }
 

@@ -5,16 +5,11 @@
 #include "dockerfile/dockerfile.h"
 #include "dockerfile/instruction.h"
 #include "dockerfile/suggest.h"
+#include "gantry/base/text.h"
 
 namespace gantry::build {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 bool is_stage_name(std::string_view name) {
   auto allowed = [](unsigned char c) {

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <optional>
 
+#include "gantry/base/text.h"
+
 namespace gantry::build {
 
 void LogicalLine::append(std::string_view piece, int line, int column) {
@@ -22,12 +24,6 @@ SourcePlace LogicalLine::place(std::size_t offset) const {
 namespace {
 
 constexpr std::string_view kBlank = " \t\v\f\r";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 std::string_view trim(std::string_view text) {
   auto first = text.find_first_not_of(kBlank);

@@ -37,7 +37,7 @@ void share_birth() { share_memory(&birth, sizeof birth); }
 
 namespace {
 
-int channel = -1;
+int to_child = -1;
 int null_device = -1;
 pid_t program_pid = -1;
 bool ready = false;
@@ -50,7 +50,7 @@ bool readable_within(int fd, int milliseconds) {
 void make_channel() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) fail_errno("make", "a channel");
-  channel = ends[0];
+  to_child = ends[0];
   birth.channel = ends[1];
 }
 
@@ -146,7 +146,7 @@ void apply_oom_score(pid_t pid) {
 
 void send_go() {
   // One that has ended meanwhile is told of by the end of the channel.
-  if (channel < 0 || ::send(channel, "g", 1, MSG_NOSIGNAL) == 1 || errno == EPIPE || errno == ECONNRESET) return;
+  if (to_child < 0 || ::send(to_child, "g", 1, MSG_NOSIGNAL) == 1 || errno == EPIPE || errno == ECONNRESET) return;
   fail_errno("speak to", "the container's process");
 }
 
@@ -159,12 +159,12 @@ Awaited create() {
   apply_limits(program_pid);
   apply_oom_score(program_pid);
   send_go();
-  return {.channel = channel};
+  return {.channel = to_child};
 }
 
 Awaited start() {
   send_go();
-  return {.channel = channel};
+  return {.channel = to_child};
 }
 
 int namespaces_of_container(int process) {
@@ -229,7 +229,7 @@ Awaited exec() {
   ::close(reply[0]);
   while (::waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {
   }
-  return {.channel = channel};
+  return {.channel = to_child};
 }
 
 int descriptor_in(msghdr& message) {
@@ -255,7 +255,7 @@ Said listen(int* terminal) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t size;
-  do size = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+  do size = ::recvmsg(to_child, &message, MSG_CMSG_CLOEXEC);
   while (size < 0 && errno == EINTR);
   if (size < 0) fail_errno("listen to", "the container's process");
   if (size == 0) return Said::end;
@@ -272,8 +272,8 @@ bool received() {
   int terminal = -1;
   if (listen(&terminal) == Said::end) {
     if (!ready) fail({.kind = "internal", .what = "the container's process ended before it was ready"});
-    ::close(channel);
-    channel = -1;
+    ::close(to_child);
+    to_child = -1;
     return true;
   }
   ready = true;
@@ -294,14 +294,14 @@ void stand_by() {
   program_pid = holder::bear(run_first_process, directory);
   int none;
   // Our copy of the child's end is open still, so its death must be asked for.
-  while (!readable_within(channel, 100))
+  while (!readable_within(to_child, 100))
     if (::waitpid(program_pid, nullptr, WNOHANG) == program_pid)
       fail({.kind = "internal", .what = "the container's first process was killed"});
   listen(&none);
   close_cgroups(directory);  // only now: the child shares our descriptors
 }
 
-bool something_said() { return readable_within(channel, 0); }
+bool something_said() { return readable_within(to_child, 0); }
 
 void give_up_standing_by() {
   ::kill(program_pid, SIGKILL);

@@ -5,15 +5,15 @@
 namespace gantry::runtime {
 namespace {
 
-struct Case {
+struct FailureCase {
   const char* name;
   std::function<void(Plan&)> change;
   const char* named;  ///< in the error
 };
 
-void PrintTo(const Case& tested, std::ostream* out) { *out << tested.name; }
+void PrintTo(const FailureCase& tested, std::ostream* out) { *out << tested.name; }
 
-class Failure : public RuntimeTest, public testing::WithParamInterface<Case> {
+class Failure : public RuntimeTest, public testing::WithParamInterface<FailureCase> {
  protected:
   Failure() { write_file(layer_ / "etc/file", "text\n", 0644); }
 };
@@ -37,7 +37,7 @@ TEST_P(Failure, IsToldAndLeavesNothing) {
   }
 }
 
-const Case kCases[] = {
+const FailureCase kFailures[] = {
     {"no_such_command", [](Plan& p) { p.argv = {"/bin/nothing"}; }, "/bin/nothing"},
     {"not_in_path", [](Plan& p) { p.argv = {"nothing"}; }, "nothing"},
     {"not_executable", [](Plan& p) { p.argv = {"/etc/file"}; }, "not executable"},
@@ -54,7 +54,7 @@ const Case kCases[] = {
     {"unknown_capability", [](Plan& p) { p.capabilities = {"CAP_NOTHING"}; }, "CAP_NOTHING"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Each, Failure, testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Each, Failure, testing::ValuesIn(kFailures),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

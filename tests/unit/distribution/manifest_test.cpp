@@ -21,7 +21,7 @@ std::string image_text(const std::string& more = "") {
   return R"({"schemaVersion":2,"config":)" + entry(kA) + R"(,"layers":[)" + entry(kB) + "]" + more + "}";
 }
 
-std::string refusal_of(const std::string& text, const std::string& type = kImage) {
+std::string refusal_of_manifest(const std::string& text, const std::string& type = kImage) {
   try {
     parse_manifest(text, type);
   } catch (const RegistryError& error) {
@@ -62,22 +62,23 @@ TEST(Manifest, ParametersOfTheContentTypeDoNotMatter) {
 }
 
 TEST(Manifest, WhatIsNoneIsRefusedWithWhatIsWrong) {
-  EXPECT_THAT(refusal_of("nonsense"), HasSubstr("no JSON"));
-  EXPECT_THAT(refusal_of("[]"), HasSubstr("no object"));
-  EXPECT_THAT(refusal_of(R"({"schemaVersion":1})"), HasSubstr("schemaVersion 2"));
-  EXPECT_THAT(refusal_of(image_text(), "text/plain"), HasSubstr("not known here"));
-  EXPECT_THAT(refusal_of(image_text(), ""), HasSubstr("not known here"));
-  EXPECT_THAT(refusal_of(image_text(R"(,"mediaType":")" + std::string(kList) + "\"")), HasSubstr("was sent as"));
-  EXPECT_THAT(refusal_of(R"({"schemaVersion":2,"layers":[]})"), HasSubstr("no config"));
-  EXPECT_THAT(refusal_of(R"({"schemaVersion":2,"config":)" + entry(kA) + "}"), HasSubstr("no layers"));
-  EXPECT_THAT(refusal_of(R"({"schemaVersion":2,"config":7,"layers":[]})"), HasSubstr("no object"));
-  EXPECT_THAT(refusal_of(R"({"schemaVersion":2,"manifests":{}})", kList), HasSubstr("no list"));
-  EXPECT_THAT(refusal_of(image_text(R"(,"artifactType":7)")), HasSubstr("no text"));
+  EXPECT_THAT(refusal_of_manifest("nonsense"), HasSubstr("no JSON"));
+  EXPECT_THAT(refusal_of_manifest("[]"), HasSubstr("no object"));
+  EXPECT_THAT(refusal_of_manifest(R"({"schemaVersion":1})"), HasSubstr("schemaVersion 2"));
+  EXPECT_THAT(refusal_of_manifest(image_text(), "text/plain"), HasSubstr("not known here"));
+  EXPECT_THAT(refusal_of_manifest(image_text(), ""), HasSubstr("not known here"));
+  EXPECT_THAT(refusal_of_manifest(image_text(R"(,"mediaType":")" + std::string(kList) + "\"")),
+              HasSubstr("was sent as"));
+  EXPECT_THAT(refusal_of_manifest(R"({"schemaVersion":2,"layers":[]})"), HasSubstr("no config"));
+  EXPECT_THAT(refusal_of_manifest(R"({"schemaVersion":2,"config":)" + entry(kA) + "}"), HasSubstr("no layers"));
+  EXPECT_THAT(refusal_of_manifest(R"({"schemaVersion":2,"config":7,"layers":[]})"), HasSubstr("no object"));
+  EXPECT_THAT(refusal_of_manifest(R"({"schemaVersion":2,"manifests":{}})", kList), HasSubstr("no list"));
+  EXPECT_THAT(refusal_of_manifest(image_text(R"(,"artifactType":7)")), HasSubstr("no text"));
   EXPECT_EQ(code_of([] { parse_manifest(image_text(R"(,"subject":)" + entry("sha256:x")), kImage); }),
             Code::DIGEST_INVALID);
   std::string many = R"({"schemaVersion":2,"manifests":[)";
   for (int i = 0; i <= 10'000; ++i) many += (i == 0 ? "" : ",") + entry(kA);
-  EXPECT_THAT(refusal_of(many + "]}", kList), HasSubstr("more than 10000"));
+  EXPECT_THAT(refusal_of_manifest(many + "]}", kList), HasSubstr("more than 10000"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "gantry/image/image_store.h"
+#include "error_of.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,17 +43,6 @@ class ImageStoreTest : public ::testing::Test {
   content::ContentStore content_{dir_.path() / "content"};
   std::unique_ptr<ImageStore> images_ = std::make_unique<ImageStore>(database_, content_, layers());
 };
-
-template <class F>
-Error error_of(F action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "expected an error";
-  return Error(ErrorKind::internal, "none");
-}
 
 TEST_F(ImageStoreTest, ImportsAndResolvesByNameIdAndPrefix) {
   auto info = import("hello", "example:1");

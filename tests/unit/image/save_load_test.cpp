@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "archive_builder.h"
+#include "error_of.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"
@@ -44,17 +45,6 @@ struct Machine {
     return out;
   }
 };
-
-template <class F>
-Error error_of(F action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "expected an error";
-  return Error(ErrorKind::internal, "none");
-}
 
 ArchiveBuilder some_files(int format = ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE) {
   ArchiveBuilder builder(ARCHIVE_FILTER_NONE, format);

@@ -5,14 +5,12 @@
 #include "address.h"
 #include "gantry/base/error.h"
 #include "ipam.h"
+#include "literals.h"
 #include "resolvers.h"
 #include "subnet_pool.h"
 
 namespace gantry::network {
 namespace {
-
-Subnet net(std::string_view text) { return parse_subnet("test", text); }
-Address ip(std::string_view text) { return parse_address("test", text); }
 
 TEST(Subnets, ParseAndRefuse) {
   EXPECT_EQ(net("10.5.0.0/24").text(), "10.5.0.0/24");

@@ -1,11 +1,10 @@
 #include "endpoint_table.h"
+#include "literals.h"
 
 #include <gtest/gtest.h>
 
 namespace gantry::network {
 namespace {
-
-Address ip(std::string_view text) { return parse_address("test", text); }
 
 struct EndpointTableTest : testing::Test {
   EndpointRecord& add(const std::string& container, const std::string& network, const std::string& ipv4,

@@ -1,11 +1,11 @@
 #include "firewall.h"
+#include "literals.h"
 
 #include <gtest/gtest.h>
 
 namespace gantry::network {
 namespace {
 
-Address ip(std::string_view text) { return parse_address("test", text); }
 FirewallNetwork network(bool internal) {
   return {"gta-1", internal, parse_subnet("test", "10.64.0.0/24"), parse_subnet("test", "fd00:1::/64")};
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gantry/base/error.h"
+#include "literals.h"
 #include "options.h"
 #include "subnet_pool.h"
 
@@ -11,9 +12,6 @@ namespace gantry::network {
 namespace {
 
 using testing::HasSubstr;
-
-Subnet net(std::string_view text) { return parse_subnet("test", text); }
-Address ip(std::string_view text) { return parse_address("test", text); }
 
 std::string refusal(const NetworkSpec& spec) {
   try {

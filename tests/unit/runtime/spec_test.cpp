@@ -12,7 +12,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-Plan basic() {
+Plan basic_container() {
   Plan plan;
   plan.id = ContainerId(std::string(64, 'a'));
   plan.argv = {"/bin/true"};
@@ -39,7 +39,7 @@ struct Case {
 class SpecCases : public testing::TestWithParam<Case> {};
 
 TEST_P(SpecCases, Text) {
-  auto plan = basic();
+  auto plan = basic_container();
   GetParam().change(plan);
   auto text = text_of(plan);
   for (const auto& part : GetParam().present) EXPECT_THAT(text, HasSubstr(part));
@@ -120,22 +120,22 @@ INSTANTIATE_TEST_SUITE_P(All, SpecCases, testing::ValuesIn(kCases),
                          [](const auto& tested) { return tested.param.name; });
 
 TEST(Spec, RefusesNothingToRun) {
-  auto plan = basic();
+  auto plan = basic_container();
   plan.argv.clear();
   EXPECT_THROW(spec_of(plan), Error);
 }
 
 TEST(Spec, RefusesUnknownNames) {
-  auto plan = basic();
+  auto plan = basic_container();
   plan.capabilities = {"CAP_EVERYTHING"};
   EXPECT_THROW(spec_of(plan), Error);
-  plan = basic();
+  plan = basic_container();
   plan.rlimits = {{.name = "RLIMIT_SKY", .soft = 1, .hard = 1}};
   EXPECT_THROW(effective_limits(plan, true), Error);
 }
 
 TEST(Spec, LimitsAreLoweredNotRefused) {
-  auto plan = basic();
+  auto plan = basic_container();
   plan.rlimits = {{.name = "RLIMIT_NOFILE", .soft = ~0ull, .hard = ~0ull}};
   auto limits = effective_limits(plan, false);
   ASSERT_EQ(limits.size(), 1u);
@@ -151,7 +151,7 @@ TEST(Spec, Capabilities) {
 }
 
 TEST(PlanFile, BindsInTheOrderOfTheSpec) {
-  auto plan = basic();
+  auto plan = basic_container();
   plan.init = true;
   plan.mounts = {{.source = "/a", .target = "/x"},
                  {.kind = PlannedMount::Kind::tmpfs, .target = "/t"},
@@ -168,13 +168,13 @@ TEST(PlanFile, BindsInTheOrderOfTheSpec) {
 }
 
 TEST(PlanFile, RefusesIdsOutsideTheNamespace) {
-  auto plan = basic();
+  auto plan = basic_container();
   plan.uid = 70000;
   EXPECT_THROW(container_plan(plan, {}, {}, {}), Error);
 }
 
 TEST(PlanFile, RefusesNulInPaths) {
-  auto plan = basic();
+  auto plan = basic_container();
   plan.mounts = {{.source = std::string("/a\0b", 4), .target = "/x"}};
   EXPECT_THROW(container_plan(plan, {}, {}, {}), Error);
 }
