@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 PRESET ?= release
 
-.PHONY: all demo demo-down test install deb test-vm bench format tidy asan tsan clean help
+.PHONY: all demo demo-down test install deb test-vm bench format tidy mutants asan tsan clean help
 
 all: ## build the release into build/release/bin/
 	@scripts/install-packages build
@@ -30,6 +30,9 @@ asan tsan: ## unit and integration tests under a sanitizer
 	@cmake --preset $@ >/dev/null
 	@cmake --build build/$@ -j $(JOBS)
 	@scripts/run-tests build/$@ -L 'unit|integration'
+
+mutants: ## take each protection out of the launcher in turn; its tests must notice
+	@tests/mutants/run
 
 bench: all ## measure, and write docs/benchmarks.md
 	@scripts/install-packages run test
