@@ -15,20 +15,23 @@ namespace {
 
 int fd_of(StdStream stream) { return stream == StdStream::err ? STDERR_FILENO : STDOUT_FILENO; }
 
-void take_frames(Session& session) {
-  while (auto chunk = session.frames.next()) {
-    if (chunk->stream == StdStream::note) {
-      session.notes.push_back(std::move(chunk->data));
-    } else {
-      write_stream(fd_of(chunk->stream), chunk->data);
-    }
+/// False: there is no whole frame.
+bool take_frame(Session& session) {
+  auto chunk = session.frames.next();
+  if (!chunk) return false;
+  if (chunk->stream == StdStream::note) {
+    session.notes.push_back(std::move(chunk->data));
+  } else {
+    write_stream(fd_of(chunk->stream), chunk->data);
   }
+  return true;
 }
 
 task<SessionEnd> copy_output(Session& session) {
   std::string buffer(65536, '\0');
   for (;;) {
-    if (session.framed) take_frames(session);
+    while (session.framed && take_frame(session)) {
+    }
     auto count = co_await session.stream->read_some(std::span<char>(buffer));
     if (count == 0) break;
     std::string_view bytes(buffer.data(), count);
@@ -146,11 +149,12 @@ task<Session> open_program(const http::Client& client, std::string path, std::st
   session.stream = co_await client.upgrade(std::move(request), "tcp", nullptr);
   session.framed = true;
   std::string buffer(4096, '\0');
+  // Output that came with the note waits: the terminal is not raw yet, and would swallow what is typed in answer.
   while (session.notes.empty()) {
+    if (take_frame(session)) continue;
     auto count = co_await session.stream->read_some(std::span<char>(buffer));
     if (count == 0) throw Error(ErrorKind::unavailable, "the connection to the daemon broke off");
     session.frames.feed(std::string_view(buffer.data(), count));
-    take_frames(session);
   }
   co_return session;
 }

@@ -32,9 +32,10 @@ class FakeContainer {
     co_await exchange.read_body(1u << 20);
     auto stream = co_await exchange.upgrade("tcp", std::string(http::kNotedStream));
     stream_ = stream;
-    co_await stream->write(http::frame(StdStream::note, R"({"id":"c1"})"));
+    auto begin = http::frame(StdStream::note, R"({"id":"c1"})");
+    if (tty_) begin += http::frame(StdStream::out, "ready\r\n");
+    co_await stream->write(std::move(begin));
     std::string buffer(4096, '\0');
-    if (tty_) co_await stream->write(http::frame(StdStream::out, "ready\r\n"));
     for (;;) {
       auto count = co_await stream->read_some(std::span<char>(buffer));
       if (count == 0) break;
@@ -50,13 +51,13 @@ class FakeContainer {
     stream->shutdown_write();
   }
   task<> kill(http::Exchange& exchange) {
-    if (stream_) co_await end(stream_);
+    if (auto stream = stream_.lock()) co_await end(stream);
     co_await exchange.respond(204, "", "");
   }
 
   std::optional<FakeDaemon>& owner_;
   bool tty_;
-  std::shared_ptr<http::ByteStream> stream_;
+  std::weak_ptr<http::ByteStream> stream_;  ///< not kept: it must not outlive its daemon
 };
 
 TEST_F(ClientTest, RunConnectsTheStreamsAndPassesTheStatusOn) {
@@ -129,10 +130,6 @@ class TerminalTest : public ClientTest {
     ::tcgetattr(slave.get(), &now);
     return (now.c_lflag & ICANON) == 0;
   }
-  bool eventually_raw(bool wanted) const {
-    for (int i = 0; i < 500 && raw() != wanted; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return raw() == wanted;
-  }
   void read_until(const std::string& text) {
     std::string got;
     std::array<char, 256> buffer{};
@@ -149,7 +146,7 @@ TEST_F(TerminalTest, RawWhileItRunsAndCookedAfterwards) {
   FakeContainer container(daemon, true);
   auto child = start({"run", "-it", "image", "sh"});
   read_until("ready");
-  EXPECT_TRUE(eventually_raw(true));
+  EXPECT_TRUE(raw());
   EXPECT_TRUE(daemon->wait_for("POST /v1/containers/c1/resize"));
   ASSERT_EQ(::write(master.get(), "\x03hello", 6), 6);
   read_until("hello");  // the interrupt key went to the container like any other
@@ -169,7 +166,7 @@ TEST_F(TerminalTest, ASignalLeavesTheTerminalAsItWas) {
   for (int number : {SIGTERM, SIGHUP}) {
     auto child = start({"run", "-it", "image", "sh"});
     read_until("ready");
-    ASSERT_TRUE(eventually_raw(true));
+    ASSERT_TRUE(raw());
     child.signal(number);
     EXPECT_EQ(child.wait().code, 128 + number);
     EXPECT_FALSE(raw());
