@@ -37,8 +37,8 @@ void apply_container(const Record& record, oci::RunConfig* config) {
 
 task<std::vector<Change>> Engine::Impl::changes(ContainerId id) {
   auto container = find(id);
-  auto look = [this, container] {
-    return find_changes(layer_paths(container->record), upper_of(container->record, paths_of(container->id()))).list;
+  auto look = [this, record = container->record] {
+    return find_changes(layer_paths(record), upper_of(record, paths_of(record.info.id))).list;
   };
   co_return co_await parts.pool.run(std::move(look));
 }

@@ -23,20 +23,20 @@ Event with_command(Event told, const std::vector<std::string>& argv) {
 
 }  // namespace
 
-oci::UserIds Engine::Impl::look_up_user(const Container& container, const std::string& user) const {
-  auto layers = layer_paths(container.record);
-  layers.push_back(upper_of(container.record, paths_of(container.id())));
+oci::UserIds Engine::Impl::look_up_user(const Record& record, const std::string& user) const {
+  auto layers = layer_paths(record);
+  layers.push_back(upper_of(record, paths_of(record.info.id)));
   LayerView view(std::move(layers));
   auto passwd = view.read("/etc/passwd").value_or("");
   auto group = view.read("/etc/group").value_or("");
   auto ids = oci::find_user(passwd, group, user);
-  for (auto further : oci::find_groups(group, container.record.info.spec.group_add))
+  for (auto further : oci::find_groups(group, record.info.spec.group_add))
     if (std::find(ids.groups.begin(), ids.groups.end(), further) == ids.groups.end()) ids.groups.push_back(further);
   return ids;
 }
 
 task<oci::UserIds> Engine::Impl::user_of(ContainerPtr container, std::string user) {
-  auto look_up = [this, container, user] { return look_up_user(*container, user); };
+  auto look_up = [this, record = container->record, user] { return look_up_user(record, user); };
   co_return co_await parts.pool.run(std::move(look_up));
 }
 

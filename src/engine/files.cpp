@@ -72,14 +72,14 @@ task<FileRoot> Engine::Impl::open_files(ContainerPtr container) {
     co_return out;
   }
   auto volumes = co_await prepare_volumes(container, false);
-  auto mount = [this, container, volumes] {
+  auto mount = [this, record = container->record, volumes] {
     PlanInputs inputs;
-    inputs.paths = paths_of(container->id());
-    inputs.layers = layer_paths(container->record);
+    inputs.paths = paths_of(record.info.id);
+    inputs.layers = layer_paths(record);
     inputs.volume_paths = volumes;
     inputs.network_files = inputs.paths.root;
     inputs.capabilities = capabilities;
-    auto plan = make_plan(container->record, inputs);
+    auto plan = make_plan(record, inputs);
     make_writable_layer(plan);
     return std::make_shared<Fd>(mount_view(view_of(plan, inputs.paths)));
   };
@@ -175,10 +175,10 @@ task<> Engine::Impl::archive_put(ContainerId id, std::string path, std::shared_p
 // reading a file while it is written.
 task<> Engine::Impl::export_tree(ContainerId id, ArchiveSink sink) {
   auto container = find(id);
-  auto mount = [this, container] {
+  auto mount = [this, record = container->record] {
     ViewPlan plan;
-    plan.layers = layer_paths(container->record);
-    auto upper = upper_of(container->record, paths_of(container->id()));
+    plan.layers = layer_paths(record);
+    auto upper = upper_of(record, paths_of(record.info.id));
     if (std::filesystem::exists(upper)) plan.layers.push_back(upper);
     return std::make_shared<Fd>(mount_view(plan));
   };

@@ -304,7 +304,7 @@ struct Engine::Impl {
 
   // execs.cpp
   /// Blocking; from any thread while the container's mutex is held.
-  oci::UserIds look_up_user(const Container& container, const std::string& user) const;
+  oci::UserIds look_up_user(const Record& record, const std::string& user) const;
   task<oci::UserIds> user_of(ContainerPtr container, std::string user);
   task<std::shared_ptr<runtime::ExecProcess>> execute(ContainerPtr container, ExecSpec spec);
   task<std::unique_ptr<StdioSession>> exec_connect(std::shared_ptr<Exec> exec);

@@ -33,9 +33,9 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   co_await unplug(container);
   co_await release_runtime(container);
   step("remove: files");
-  auto remove_files = [this, container] {
-    auto gone = release_volumes(container->record);
-    throw_away(paths_of(container->id()).root, trash_dir());
+  auto remove_files = [this, record = container->record] {
+    auto gone = release_volumes(record);
+    throw_away(paths_of(record.info.id).root, trash_dir());
     return gone;
   };
   auto volumes_gone = co_await parts.pool.run(std::move(remove_files));

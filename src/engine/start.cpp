@@ -222,25 +222,24 @@ std::function<runtime::Plan()> Engine::Impl::plan_start(ContainerPtr container,
                                                         const Joined& joined, const Warm& ready, bool* executing) {
   const auto& info = container->record.info;
   auto resolv = usual_resolv(info);
-  return [this, container, volumes, resolv, joined, made = ready.directory, standby = ready.standby, executing,
-          group = step_group] {
+  return [this, record = container->record, volumes, resolv, joined, made = ready.directory, standby = ready.standby,
+          executing, group = step_group] {
     PlanInputs inputs;
-    inputs.paths = paths_of(container->id());
+    inputs.paths = paths_of(record.info.id);
     adopt_directories(made, inputs.paths.root);
-    inputs.layers = layer_paths(container->record);
+    inputs.layers = layer_paths(record);
     inputs.volume_paths = volumes;
-    inputs.user = look_up_user(*container, container->record.internals.resolved.user);
+    inputs.user = look_up_user(record, record.internals.resolved.user);
     inputs.capabilities = capabilities;
     inputs.namespaces = joined.namespaces;
     inputs.network_files = joined.network_files.empty() ? inputs.paths.root : joined.network_files;
     inputs.shm_of = joined.shm_of;
-    write_container_files(inputs.paths.root, container->record.info, container->record.info.addresses, resolv,
-                          joined.hosts);
+    write_container_files(inputs.paths.root, record.info, record.info.addresses, resolv, joined.hosts);
     make_directories(inputs.paths.state(), 0700);
-    auto plan = make_plan(container->record, inputs);
+    auto plan = make_plan(record, inputs);
     plan.standby = standby;
-    if (container->record.internals.hidden) plan.shared_group = group;
-    add_cdi_devices(container->record.info.spec.cdi_devices, cdi_directories(), &plan);
+    if (record.internals.hidden) plan.shared_group = group;
+    add_cdi_devices(record.info.spec.cdi_devices, cdi_directories(), &plan);
     *executing = true;
     return plan;
   };

@@ -74,7 +74,7 @@ LayerPaths Engine::Impl::layer_paths(const Record& record) const {
 task<std::map<std::string, std::string>> Engine::Impl::prepare_volumes(ContainerPtr container, bool starting) {
   std::map<std::string, std::string> out;
   if (container->record.internals.resolved.mounts.empty()) co_return out;
-  auto check = [this, container] { require_bind_sources(container->record); };
+  auto check = [this, record = container->record] { require_bind_sources(record); };
   co_await parts.pool.run(std::move(check));
   for (auto mount : container->record.internals.resolved.mounts)
     if (mount.type == MountType::volume) out[mount.source] = co_await prepare_volume(container, mount, starting);
