@@ -86,12 +86,17 @@ void LogReader::Impl::open(Open opened) {
   at = 0;
 }
 
+// Names are shifted from the highest down: when there is a higher one afterwards, it may be that of the oldest.
 bool LogReader::Impl::open_oldest() {
-  for (int number = oldest_number(state_dir); number >= 0; --number)
-    if (auto opened = open_log(numbered(state_dir, number))) {
-      open(std::move(*opened));
-      return true;
-    }
+  for (int round = 0; round < kRounds; ++round) {
+    int oldest = oldest_number(state_dir);
+    std::optional<Open> opened;
+    for (int number = oldest; number >= 0 && !opened; --number) opened = open_log(numbered(state_dir, number));
+    if (inode_of(numbered(state_dir, oldest + 1)) != 0) continue;
+    if (!opened) return false;
+    open(std::move(*opened));
+    return true;
+  }
   return false;
 }
 

@@ -31,7 +31,9 @@ class FakeDaemon {
   }
 
   /// Before the client is started.
-  void on(const std::string& what, http::Handler handler) { handlers_[what] = std::move(handler); }
+  void on(const std::string& what, http::Handler handler) {
+    meet([&] { handlers_[what] = std::move(handler); });
+  }
   void answer(const std::string& what, std::string json_text, int status = 200) {
     on(what, [json_text, status](http::Exchange& exchange) {
       return exchange.respond(status, std::string(http::kJson), json_text);
@@ -50,6 +52,10 @@ class FakeDaemon {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;
+  }
+  /// Runs `what` between the handlers: what they wrote can be read afterwards, and they see what was written before.
+  void meet(const std::function<void()>& what = [] {}) {
+    asio::post(io_, asio::use_future([&] { what(); })).get();
   }
   asio::io_context& io() { return io_; }
 
@@ -93,8 +99,11 @@ class ClientTest : public testing::Test {
     out.environment = {"PATH=/usr/bin:/bin", "GANTRY_HOST=unix://" + socket.string(), "HOME=/root", "TERM=xterm"};
     return out;
   }
-  Captured gantry(std::vector<std::string> arguments, std::string_view input = {}) const {
-    return run_captured(command(std::move(arguments)), input, std::chrono::seconds(20));
+  Captured gantry(std::vector<std::string> arguments, std::string_view input = {}) {
+    if (daemon) daemon->meet();
+    auto out = run_captured(command(std::move(arguments)), input, std::chrono::seconds(20));
+    if (daemon) daemon->meet();
+    return out;
   }
 };
 
