@@ -69,6 +69,10 @@ docker build --build-arg WHO=me --label c=d "$W/context" >"$W/out" 2>/dev/null
 contains "cache" "$(cat "$W/out")" " ---> Using cache"
 expect "quiet" "$(docker build -q --build-arg WHO=me --label c=d "$W/context" 2>/dev/null | cut -c1-7)" sha256:
 expect "target" "$(docker build -q --target first "$W/context" 2>/dev/null | cut -c1-7)" sha256:
+printf 'FROM busybox\nRUN { ulimit -Sn; ulimit -Hn; df -m /dev/shm | awk "NR == 2 { print \\$2 }"; } >/limits\n' >"$W/context/Limits"
+docker build -q -t limits -f "$W/context/Limits" --shm-size 48m --ulimit nofile=200:300 "$W/context" >"$W/out" 2>&1
+expect "limits of the steps" "$(docker run --rm limits cat /limits)" $'200\n300\n48'
+docker rmi limits >/dev/null
 printf 'FROM busybox\nRUN exit 7\n' >"$W/context/Failing"
 expect "a failing step" "$(status docker build -f "$W/context/Failing" "$W/context")" 7
 contains "a failing step" "$(cat "$W/out")" "The command '/bin/sh -c exit 7' returned a non-zero code: 7"
