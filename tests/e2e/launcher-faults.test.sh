@@ -1,6 +1,9 @@
 #!/bin/bash
 # Every system call that sets a container up fails once, each in a start of its own. Such a start either says that it
 # failed, or its container is isolated exactly as one that was not disturbed; and nothing is left behind.
+# In a mount namespace of its own: when somebody else mounts something, the processes that stand by are made anew, and
+# those that are watched here would not be those that start.
+[ -n "${OWN_MOUNTS:-}" ] || OWN_MOUNTS=1 exec unshare --mount "$0" "$@"
 . "$(dirname "$0")/lib.sh"
 [ -x /usr/bin/strace ] || fail "strace is missing (fix: run 'apt-get install strace')"
 start_daemon
