@@ -6,6 +6,7 @@
 #include "gantry/base/files.h"
 #include "gantry/base/ids.h"
 #include "gantry/base/process.h"
+#include "gantry/base/text.h"
 #include "push.h"
 
 namespace gantry::cli {
@@ -56,10 +57,7 @@ BuildCache parse_build_cache(const std::string& text, const std::string& option)
     out.place = text;
     return out;
   }
-  for (std::size_t at = 0; at <= text.size();) {
-    auto end = std::min(text.find(',', at), text.size());
-    auto field = text.substr(at, end - at);
-    at = end + 1;
+  for (const auto& field : split(text, ',')) {
     auto equals = std::min(field.find('='), field.size());
     auto key = field.substr(0, equals);
     auto value = field.substr(std::min(equals + 1, field.size()));

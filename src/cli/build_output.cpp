@@ -8,6 +8,7 @@
 #include "api.h"
 #include "gantry/base/files.h"
 #include "gantry/base/process.h"
+#include "gantry/base/text.h"
 #include "push.h"
 
 namespace gantry::cli {
@@ -94,13 +95,10 @@ BuildOutput parse_build_output(const std::string& text) {
     out.destination = text;
     return out;
   }
-  for (std::size_t at = 0; at <= text.size();) {
-    auto end = std::min(text.find(',', at), text.size());
-    auto field = text.substr(at, end - at);
+  for (const auto& field : split(text, ',')) {
     auto equals = field.find('=');
     if (equals == std::string::npos) refuse(text, "\"" + field + "\" has no value");
     set(out, text, field.substr(0, equals), field.substr(equals + 1));
-    at = end + 1;
   }
   if (out.kind == OutputKind::registry) out.push = true;
   bool file = out.kind == OutputKind::tar || out.kind == OutputKind::oci || out.kind == OutputKind::docker;

@@ -31,6 +31,10 @@ std::string trimmed(std::string_view text) {
 
 }  // namespace
 
+void refuse_option(std::string_view option, std::string_view text, std::string_view why) {
+  throw Error(ErrorKind::invalid, fmt::format("{} '{}': {}", option, text, why));
+}
+
 engine::RestartPolicy parse_restart(std::string_view text) {
   using engine::RestartMode;
   constexpr std::array kModes{std::pair{"no", RestartMode::no}, std::pair{"always", RestartMode::always},

@@ -17,6 +17,9 @@ namespace gantry::cli {
 /// "8080:80", "127.0.0.1:8080:80/udp", "80", "8000-8002:80-82", "[::1]:8080:80".
 std::vector<engine::PortBinding> parse_ports(std::string_view text);
 
+/// Throws Error invalid: "OPTION 'TEXT': WHY".
+[[noreturn]] void refuse_option(std::string_view option, std::string_view text, std::string_view why);
+
 /// "-v": "NAME:/path[:ro]", "/host:/path[:ro,z]", "./relative:/path", "/path" (anonymous). A relative or home path is
 /// taken from `directory`.
 engine::Mount parse_volume(std::string_view text, const std::filesystem::path& directory);

@@ -13,14 +13,10 @@ namespace {
 
 using engine::NamespaceMode;
 
-[[noreturn]] void refuse_isolation(std::string_view option, std::string_view text, std::string_view why) {
-  throw Error(ErrorKind::invalid, fmt::format("{} '{}': {}", option, text, why));
-}
-
 bool parse_switch(std::string_view option, const std::string& value, bool given) {
   if (!given || value == "true") return true;
   if (value == "false") return false;
-  refuse_isolation("--security-opt", option, "expected true or false");
+  refuse_option("--security-opt", option, "expected true or false");
 }
 
 }  // namespace
@@ -33,17 +29,17 @@ engine::Namespace parse_namespace(std::string_view text, std::string_view option
     return {.mode = NamespaceMode::container, .container = container};
   for (const auto& [known, mode] : kModes)
     if (name == known && !joins) return {.mode = mode};
-  refuse_isolation(option, text, "expected private, host or container:NAME");
+  refuse_option(option, text, "expected private, host or container:NAME");
 }
 
 engine::Device parse_device(std::string_view text) {
   auto parts = split(text, ':');
-  if (parts.size() > 3 || parts[0].empty()) refuse_isolation("--device", text, "expected DEVICE[:TARGET][:rwm]");
+  if (parts.size() > 3 || parts[0].empty()) refuse_option("--device", text, "expected DEVICE[:TARGET][:rwm]");
   engine::Device out{.source = parts[0]};
   for (std::size_t i = 1; i < parts.size(); ++i) {
     bool is_access = !parts[i].starts_with('/');
     if (is_access && i + 1 != parts.size())
-      refuse_isolation("--device", text, "the path in the container must be absolute");
+      refuse_option("--device", text, "the path in the container must be absolute");
     (is_access ? out.access : out.target) = parts[i];
   }
   return out;
@@ -53,20 +49,20 @@ bool is_cdi_name(std::string_view text) { return !text.starts_with('/') && text.
 
 engine::DeviceLimit parse_device_limit(std::string_view text, std::string_view option) {
   auto colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) refuse_isolation(option, text, "expected DEVICE:LIMIT");
+  if (colon == std::string_view::npos || colon == 0) refuse_option(option, text, "expected DEVICE:LIMIT");
   return {.path = std::string(text.substr(0, colon)), .value = parse_size(text.substr(colon + 1), option)};
 }
 
 engine::Link parse_link(std::string_view text) {
   auto [container, alias, found] = cut(text, ':');
-  if (container.empty() || (found && alias.empty())) refuse_isolation("--link", text, "expected CONTAINER[:ALIAS]");
+  if (container.empty() || (found && alias.empty())) refuse_option("--link", text, "expected CONTAINER[:ALIAS]");
   return {.container = container, .alias = alias};
 }
 
 engine::VolumesFrom parse_volumes_from(std::string_view text) {
   auto [container, mode, found] = cut(text, ':');
   if (container.empty() || (found && mode != "ro" && mode != "rw"))
-    refuse_isolation("--volumes-from", text, "expected CONTAINER[:ro]");
+    refuse_option("--volumes-from", text, "expected CONTAINER[:ro]");
   return {.container = container, .read_only = mode == "ro"};
 }
 

@@ -15,10 +15,6 @@ namespace {
 using engine::Mount;
 using engine::MountType;
 
-[[noreturn]] void refuse_mount(std::string_view option, std::string_view text, std::string_view why) {
-  throw Error(ErrorKind::invalid, fmt::format("{} '{}': {}", option, text, why));
-}
-
 bool looks_like_path(std::string_view source) {
   return source.starts_with('/') || source.starts_with('.') || source.starts_with('~');
 }
@@ -38,7 +34,7 @@ std::uint32_t parse_mode(std::string_view text, std::string_view option) {
   std::uint32_t mode = 0;
   auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
   if (failed != std::errc() || end != text.data() + text.size() || mode > 07777)
-    refuse_mount(option, text, "expected permission bits such as 1777");
+    refuse_option(option, text, "expected permission bits such as 1777");
   return mode;
 }
 
@@ -61,8 +57,8 @@ void apply_volume_options(std::string_view options, std::string_view text, Mount
     } else if (auto propagation = find_propagation(option)) {
       mount.propagation = *propagation;
     } else if (option != "rw" && option != "z" && option != "Z") {  // z, Z: SELinux labels, nothing to do on Debian
-      refuse_mount("-v", text,
-                   fmt::format("unknown option '{}' (ro, rw, nocopy, rslave, rshared and their like)", option));
+      refuse_option("-v", text,
+                    fmt::format("unknown option '{}' (ro, rw, nocopy, rslave, rshared and their like)", option));
     }
   }
 }
@@ -76,7 +72,7 @@ struct MountKeyRow {
 bool is_true(const std::string& value) {
   if (value.empty() || value == "true" || value == "1") return true;
   if (value == "false" || value == "0") return false;
-  refuse_mount("--mount", value, "expected true or false");
+  refuse_option("--mount", value, "expected true or false");
 }
 
 void set_type(Mount& mount, const std::string& value, const std::filesystem::path&) {
@@ -87,7 +83,7 @@ void set_type(Mount& mount, const std::string& value, const std::filesystem::pat
   } else if (value == "tmpfs") {
     mount.type = MountType::tmpfs;
   } else {
-    refuse_mount("--mount", "type=" + value, "expected bind, volume or tmpfs");
+    refuse_option("--mount", "type=" + value, "expected bind, volume or tmpfs");
   }
 }
 void set_source(Mount& mount, const std::string& value, const std::filesystem::path&) { mount.source = value; }
@@ -108,7 +104,7 @@ void set_mode(Mount& mount, const std::string& value, const std::filesystem::pat
 void set_propagation(Mount& mount, const std::string& value, const std::filesystem::path&) {
   auto propagation = find_propagation(value);
   if (!propagation)
-    refuse_mount("--mount", "bind-propagation=" + value, "expected rprivate, rslave, rshared or their like");
+    refuse_option("--mount", "bind-propagation=" + value, "expected rprivate, rslave, rshared or their like");
   mount.propagation = *propagation;
 }
 void set_recursive(Mount& mount, const std::string& value, const std::filesystem::path&) {
@@ -116,7 +112,7 @@ void set_recursive(Mount& mount, const std::string& value, const std::filesystem
   if (value == "disabled") mount.recursive = false;
   if (value == "writable") mount.read_only_recursive = false;
   if (value != "disabled" && value != "writable" && value != "enabled" && value != "readonly")
-    refuse_mount("--mount", "bind-recursive=" + value, "expected enabled, disabled, writable or readonly");
+    refuse_option("--mount", "bind-recursive=" + value, "expected enabled, disabled, writable or readonly");
 }
 void set_subpath(Mount& mount, const std::string& value, const std::filesystem::path&) { mount.subpath = value; }
 void set_label(Mount& mount, const std::string& value, const std::filesystem::path&) {
@@ -155,25 +151,26 @@ const MountKeyRow& mount_key(const std::string& name, std::string_view text) {
     known.emplace_back(row.name);
   }
   auto near = nearest(name, known);
-  refuse_mount("--mount", text,
-               fmt::format("unknown key '{}'{}", name, near.empty() ? "" : ", did you mean '" + near + "'?"));
+  refuse_option("--mount", text,
+                fmt::format("unknown key '{}'{}", name, near.empty() ? "" : ", did you mean '" + near + "'?"));
 }
 
 void check(const Mount& mount, std::string_view option, std::string_view text) {
-  if (!mount.target.starts_with('/')) refuse_mount(option, text, "the path in the container must be absolute");
-  if (mount.type == MountType::bind && mount.source.empty()) refuse_mount(option, text, "a bind mount needs a source");
-  if (mount.type == MountType::tmpfs && !mount.source.empty()) refuse_mount(option, text, "a tmpfs has no source");
+  if (!mount.target.starts_with('/')) refuse_option(option, text, "the path in the container must be absolute");
+  if (mount.type == MountType::bind && mount.source.empty()) refuse_option(option, text, "a bind mount needs a source");
+  if (mount.type == MountType::tmpfs && !mount.source.empty()) refuse_option(option, text, "a tmpfs has no source");
   if (mount.type == MountType::volume && !mount.source.empty() && !is_valid_name(mount.source))
-    refuse_mount(option, text, "a volume's name has letters, digits, '_', '.' and '-'; a path starts with '/' or './'");
+    refuse_option(option, text,
+                  "a volume's name has letters, digits, '_', '.' and '-'; a path starts with '/' or './'");
   if (mount.type != MountType::tmpfs && (mount.tmpfs_size || mount.tmpfs_mode))
-    refuse_mount(option, text, "tmpfs-size and tmpfs-mode need type=tmpfs");
+    refuse_option(option, text, "tmpfs-size and tmpfs-mode need type=tmpfs");
 }
 
 }  // namespace
 
 Mount parse_volume(std::string_view text, const std::filesystem::path& directory) {
   auto parts = split(text, ':');
-  if (parts.size() > 3 || parts[0].empty()) refuse_mount("-v", text, "expected [SOURCE:]TARGET[:OPTIONS]");
+  if (parts.size() > 3 || parts[0].empty()) refuse_option("-v", text, "expected [SOURCE:]TARGET[:OPTIONS]");
   Mount mount;
   if (parts.size() == 1) {
     mount.target = parts[0];

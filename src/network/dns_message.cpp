@@ -3,7 +3,6 @@
 #include <ldns/ldns.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <memory>
 

@@ -1,7 +1,6 @@
 #include "endpoint_table.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "gantry/base/text.h"
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cctype>
 #include <random>
 
 #include "gantry/base/text.h"

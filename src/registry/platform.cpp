@@ -42,12 +42,7 @@ int arm_version(const std::string& variant) { return variant.size() == 2 ? varia
 }  // namespace
 
 Platform Platform::parse(std::string_view text) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at <= text.size();) {
-    auto slash = std::min(text.find('/', at), text.size());
-    parts.push_back(lower(text.substr(at, slash - at)));
-    at = slash + 1;
-  }
+  auto parts = split(lower(text), '/');
   if (parts.size() == 1) parts.insert(parts.begin(), "linux");
   if (parts.size() > 3 || !std::all_of(parts.begin(), parts.end(), is_word))
     throw Error(ErrorKind::invalid, "platform \"" + std::string(text) + "\" is not os/architecture[/variant]",

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "../error_of.h"
 #include "gantry/base/http_server.h"
 
 namespace gantry::api {
@@ -69,18 +70,6 @@ T run(asio::io_context& context, task<T> work) {
   if (future.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
     throw Error(ErrorKind::timeout, "the test hangs");
   return future.get();
-}
-
-/// The Error that `action` throws.
-template <class F>
-Error error_of(F action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return Error(ErrorKind::internal, "no error");
 }
 
 }  // namespace gantry::api

@@ -1,5 +1,5 @@
 #include "gantry/image/image_store.h"
-#include "error_of.h"
+#include "../error_of.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

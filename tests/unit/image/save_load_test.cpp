@@ -4,8 +4,8 @@
 #include <boost/json.hpp>
 #include <filesystem>
 
+#include "../error_of.h"
 #include "archive_builder.h"
-#include "error_of.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"

@@ -4,7 +4,7 @@
 
 #include "gantry/base/error.h"
 
-namespace gantry::image {
+namespace gantry {
 
 /// The Error that `action` throws; that it throws none fails the test.
 template <class F>
@@ -18,4 +18,4 @@ Error error_of(F action) {
   return Error(ErrorKind::internal, "none");
 }
 
-}  // namespace gantry::image
+}  // namespace gantry
