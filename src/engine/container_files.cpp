@@ -50,7 +50,35 @@ std::vector<std::string> own_lines(const ContainerInfo& info, const std::vector<
   return out;
 }
 
+// By these a line is known again.
+std::string linked_names(const Link& link) { return "\t" + link.alias + " " + short_id(ContainerId(link.container)); }
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    auto end = std::min(text.find('\n', at), text.size());
+    out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
+
+std::string linked_line(const std::string& address, const Link& link, const std::string& name) {
+  return address + linked_names(link) + (name == link.alias ? "" : " " + name) + "\n";
+}
+
+std::string hosts_unlinked(const std::string& text, const Link& link) {
+  auto names = linked_names(link);
+  std::string out;
+  for (const auto& line : lines_of(text)) {
+    auto at = line.find('\t');
+    auto rest = at == std::string::npos ? std::string() : line.substr(at);
+    if (rest != names && !rest.starts_with(names + " ")) out += line + "\n";
+  }
+  return out;
+}
 
 std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses,
                        const std::string& linked) {
@@ -71,10 +99,7 @@ std::string hosts_changed(const std::string& text, const ContainerInfo& info,
   std::vector<std::string> kept;
   for (const auto& entry : info.spec.extra_hosts) kept.push_back(extra_host_line(entry, addresses));
   std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    auto end = std::min(text.find('\n', at), text.size());
-    auto line = text.substr(at, end - at);
-    at = end + 1;
+  for (const auto& line : lines_of(text)) {
     bool own = line.ends_with(own_names(info)) && std::find(kept.begin(), kept.end(), line + "\n") == kept.end();
     if (!own || std::erase(wanted, line) > 0) out += line + "\n";
   }

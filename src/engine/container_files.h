@@ -10,6 +10,8 @@
 /// directory, so that a read-only root has them too.
 namespace gantry::engine {
 
+/// What /etc/hosts says of a container that is linked to.
+std::string linked_line(const std::string& address, const Link& link, const std::string& name);
 /// `addresses` of this start, and the lines of `linked` containers; "host-gateway" as an extra host's address is the
 /// first network's gateway. Pure.
 std::string hosts_text(const ContainerInfo& info, const std::vector<NetworkAddress>& addresses,
@@ -25,6 +27,9 @@ void write_container_files(const std::filesystem::path& directory, const Contain
 /// `text` of its /etc/hosts with the lines of its own name made to fit `addresses`; whatever else is there stays. Pure.
 std::string hosts_changed(const std::string& text, const ContainerInfo& info,
                           const std::vector<NetworkAddress>& addresses);
+
+/// `text` of its /etc/hosts without what `linked` lines said of that alias; whatever else is there stays. Pure.
+std::string hosts_unlinked(const std::string& text, const Link& link);
 
 /// The directories of a container yet to come, on their file system. Blocking.
 std::filesystem::path make_container_directories(const std::filesystem::path& parent);

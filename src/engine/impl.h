@@ -161,6 +161,7 @@ struct Engine::Impl {
   /// What /etc/hosts says of the containers it has links to. Error conflict when one of them does not run, or is in
   /// none of its networks.
   std::string linked_hosts(const ContainerInfo& info) const;
+  task<> unlink(ContainerId id, std::string alias);
   /// The same as `join` when one of them has ended since.
   static void require_still_joined(const Joined& joined);
 

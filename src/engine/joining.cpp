@@ -2,8 +2,11 @@
 
 #include <limits.h>
 
+#include <algorithm>
 #include <set>
 
+#include "container_files.h"
+#include "gantry/base/files.h"
 #include "impl.h"
 #include "sharing.h"
 
@@ -80,11 +83,30 @@ std::string Engine::Impl::linked_hosts(const ContainerInfo& info) const {
     if (common == addresses.end())
       throw Error(ErrorKind::conflict, "cannot link to container " + other->name() + ": it is in another network",
                   "connect both to one network");
-    std::string names = link.alias + " " + short_id(other->id());
-    if (other->name() != link.alias) names += " " + other->name();
-    out += common->ipv4 + "\t" + names + "\n";
+    out += linked_line(common->ipv4, link, other->name());
   }
   return out;
+}
+
+// The file first: whoever is told that it is done, or asks again after a crash, finds both without it.
+task<> Engine::Impl::unlink(ContainerId id, std::string alias) {
+  auto container = find(id);
+  auto guard = co_await container->mutex.lock();
+  const auto& info = container->record.info;
+  if (container->gone || info.state == State::removing)
+    throw Error(ErrorKind::conflict, "container " + info.spec.name + " is being removed");
+  auto links = info.spec.links;
+  auto found = std::ranges::find(links, alias, &Link::alias);
+  if (found == links.end())
+    throw Error(ErrorKind::not_found, "container " + info.spec.name + " has no link " + alias,
+                "see 'gantry inspect " + info.spec.name + "' for its links");
+  auto rewrite = [file = paths_of(id).root / "hosts", link = *found] {
+    auto text = read_file_if_exists(file);
+    if (text) write_file(file, hosts_unlinked(*text, link));
+  };
+  co_await parts.pool.run(std::move(rewrite));
+  links.erase(found);
+  amend(*container, [&](Record& record) { record.info.spec.links = std::move(links); });
 }
 
 void Engine::Impl::require_still_joined(const Joined& joined) {

@@ -97,7 +97,15 @@ address=$(field base '{{.NetworkSettings.IPAddress}}')
 expect "the default network connects" "$(run busybox wget -qO- "http://$address/")" "from base"
 expect "its endpoint" "$(field base '{{with index .NetworkSettings.Networks "bridge"}}{{.IPAddress}} {{.Gateway}} {{.IPPrefixLen}}{{end}}')" "$address $(field base '{{.NetworkSettings.Gateway}} {{.NetworkSettings.IPPrefixLen}}')"
 expect "--link" "$(run --link base:alias busybox wget -qO- http://alias/)" "from base"
-quietly docker rm -f base
+id=$(docker run -d --name linked --link base:alias busybox sleep 1000)
+expect "a link is removed by its name" "$(docker rm --link linked/alias)" linked/alias
+expect "... and its name is gone where it runs" "$(docker exec linked grep -c alias /etc/hosts)" 0
+expect "... and stays away" "$(docker restart -t 0 linked >/dev/null; docker exec linked grep -c alias /etc/hosts; field linked '{{.HostConfig.Links}}')" "0
+[]"
+refused "a link that is not there" 1 "has no link alias" docker rm --link linked/alias
+refused "a link without its name" 1 "cannot remove the default link name" docker rm --link linked
+refused "no link at all" 1 "No such container: linked/alias" docker rm linked/alias
+quietly docker rm -f base linked
 expect "--mac-address" "$(run --mac-address 02:42:ac:11:00:99 busybox cat /sys/class/net/eth0/address)" 02:42:ac:11:00:99
 refused "no such network" 125 "network nosuch not found" docker run --rm --network nosuch busybox true
 

@@ -352,8 +352,8 @@ task<> rename_container(Services& services, Call call) {
 task<> remove_container(Services& services, Call call) {
   auto id = target(services, call);
   if (docker_flag(call.query(), "link"))
-    throw Error(ErrorKind::unsupported, "links of containers cannot be removed one by one",
-                "use a user-defined network, where names need no links");
+    throw Error(ErrorKind::conflict, "Conflict, cannot remove the default link name of the container",
+                "name the link as CONTAINER/ALIAS");
   engine::RemoveOptions options{docker_flag(call.query(), "force"), docker_flag(call.query(), "v")};
   auto info = services.engine().inspect(id);
   if (!options.force && is_up(info)) {
@@ -363,6 +363,17 @@ task<> remove_container(Services& services, Call call) {
     throw Error(ErrorKind::conflict, name + state_name(info) + ": stop the container before removing or force remove");
   }
   co_await shield<void>(services.changes, "remove a container", services.engine().remove(id, options));
+  co_await answer_nothing(call.exchange);
+}
+
+// Of what a container has linked to, by the name it has there.
+task<> remove_link(Services& services, Call call) {
+  auto alias = call.parameter("alias");
+  auto parent = call.parameter("id");
+  if (!docker_flag(call.query(), "link"))
+    throw Error(ErrorKind::not_found, "No such container: " + parent + "/" + alias);
+  auto id = target(services, call);
+  co_await shield<void>(services.changes, "remove a link", services.engine().unlink(id, alias));
   co_await answer_nothing(call.exchange);
 }
 
@@ -453,6 +464,7 @@ std::vector<Route> container_routes(Services& s) {
       {"POST", "/containers/{id}/rename", "container.rename", kChanges, {}, with(s, rename_container)},
       {"POST", "/containers/{id}/wait", "container.read", kReads, {}, with(s, wait_container)},
       {"DELETE", "/containers/{id}", "container.remove", kChanges, {}, with(s, remove_container)},
+      {"DELETE", "/containers/{id}/{alias}", "container.update", kChanges, {}, with(s, remove_link)},
       {"POST", "/containers/prune", "container.remove", kChanges, {}, with(s, prune_containers)},
   };
 }

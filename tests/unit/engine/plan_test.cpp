@@ -133,5 +133,13 @@ TEST(HostsFile, NamesTheContainerAndExtraHosts) {
   EXPECT_NE(text.find("10.1.0.1\thost\n"), std::string::npos);
 }
 
+TEST(HostsFile, ALinkIsTakenOutAndNothingElse) {
+  Link gone{std::string(64, 'b'), "db"}, kept{std::string(64, 'b'), "db2"};
+  auto text = "10.0.0.9\tdb\n" + linked_line("10.1.0.3", gone, "store") + linked_line("10.1.0.3", kept, "db2") +
+              "# db bbbbbbbbbbbb\n";
+  EXPECT_EQ(text, "10.0.0.9\tdb\n10.1.0.3\tdb bbbbbbbbbbbb store\n10.1.0.3\tdb2 bbbbbbbbbbbb\n# db bbbbbbbbbbbb\n");
+  EXPECT_EQ(hosts_unlinked(text, gone), "10.0.0.9\tdb\n10.1.0.3\tdb2 bbbbbbbbbbbb\n# db bbbbbbbbbbbb\n");
+}
+
 }  // namespace
 }  // namespace gantry::engine

@@ -153,6 +153,9 @@ class Engine {
   /// One less, by name or id; its links and names are gone when this returns, and ports lead to what is left. Error
   /// not_found when the container is not on it.
   task<> disconnect(ContainerId id, std::string network);
+  /// Forgets its link to another container; what it runs finds that one under the alias no more. Error not_found when
+  /// it has none of that name.
+  task<> unlink(ContainerId id, std::string alias);
 
   /// Running and starting containers whose users this id of the host may be; several when they share a user namespace.
   /// Empty for ids of the host itself.
