@@ -26,6 +26,7 @@ class ServerExchange : public Exchange {
   task<> start_stream(int status, std::string content_type) override;
   task<> start_body(int status, std::string content_type, std::uint64_t length) override;
   task<> write(std::string data) override;
+  task<> write_file(std::shared_ptr<const Fd> file, std::uint64_t at, std::uint64_t size, WorkerPool& pool) override;
   void require_upgrade(std::string_view protocol) override;
   task<std::shared_ptr<ByteStream>> upgrade(std::string protocol, std::string content_type) override;
   task<std::shared_ptr<ByteStream>> hijack(std::string content_type) override;
@@ -41,6 +42,7 @@ class ServerExchange : public Exchange {
  private:
   bool wants_upgrade(std::string_view protocol) const;
   task<> send_head(std::string text);
+  void count(std::uint64_t size);
   task<std::shared_ptr<ByteStream>> leave_http(std::string head_text, std::string content_type);
   std::string head(int status, std::string_view more);
   /// Takes what is already here of a body nobody read, so that the connection can be kept.

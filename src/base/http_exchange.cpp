@@ -158,10 +158,7 @@ task<> ServerExchange::send_head(std::string text) {
 task<> ServerExchange::write(std::string data) {
   if (answer_ != Answer::streaming) throw Error(ErrorKind::internal, "write without start_stream");
   if (data.empty() || request_.method == "HEAD") co_return;  // an empty chunk would be the last one
-  if (left_) {
-    if (data.size() > *left_) throw Error(ErrorKind::internal, "more was written than the answer's length");
-    *left_ -= data.size();
-  }
+  count(data.size());
   if (chunked_) {
     data.insert(0, fmt::format("{:x}\r\n", data.size()));
     data += "\r\n";
@@ -171,6 +168,24 @@ task<> ServerExchange::write(std::string data) {
   } catch (const Error& error) {
     gone(error);
   }
+}
+
+task<> ServerExchange::write_file(std::shared_ptr<const Fd> file, std::uint64_t at, std::uint64_t size,
+                                  WorkerPool& pool) {
+  if (answer_ != Answer::streaming || !left_) throw Error(ErrorKind::internal, "write_file without start_body");
+  if (request_.method == "HEAD") co_return;
+  count(size);
+  try {
+    co_await wire_->send_file(std::move(file), at, size, pool, limits_.write_timeout);
+  } catch (const Error& error) {
+    gone(error);
+  }
+}
+
+void ServerExchange::count(std::uint64_t size) {
+  if (!left_) return;
+  if (size > *left_) throw Error(ErrorKind::internal, "more was written than the answer's length");
+  *left_ -= size;
 }
 
 task<> ServerExchange::end_stream() {

@@ -1,5 +1,9 @@
 #include "http_wire.h"
 
+#include <fcntl.h>
+#include <sys/sendfile.h>
+
+#include <cerrno>
 #include <cstring>
 
 namespace gantry::http {
@@ -43,6 +47,28 @@ class Watch {
   throw Error(ErrorKind::unavailable, "the other end closed the connection");
 }
 
+// Small enough that others get their turn of the pool.
+constexpr std::uint64_t kFilePiece = 1u << 20;
+
+Fd duplicate(int fd) {
+  int out = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (out < 0) throw_errno("duplicate a connection");
+  return Fd(out);
+}
+
+// 0: the connection takes nothing at the moment. SIGPIPE is for the process to have ignored.
+std::uint64_t send_piece(const Fd& to, const Fd& file, std::uint64_t at, std::uint64_t size) {
+  auto offset = static_cast<off_t>(at);
+  ssize_t sent;
+  do sent = ::sendfile(to.get(), file.get(), &offset, size);
+  while (sent < 0 && errno == EINTR);
+  if (sent == 0) throw Error(ErrorKind::internal, "a file is shorter than it was", "see 'gantry image verify'");
+  if (sent > 0) return static_cast<std::uint64_t>(sent);
+  if (errno == EAGAIN) return 0;
+  if (errno == EPIPE || errno == ECONNRESET) throw Error(ErrorKind::unavailable, "the other end closed the connection");
+  throw_errno("send a file");
+}
+
 }  // namespace
 
 task<std::size_t> Wire::fill(std::size_t at_most, Deadline deadline) {
@@ -64,6 +90,25 @@ task<> Wire::write_all(std::string data, std::chrono::seconds stall) {
     error_code failed;
     auto rest = asio::buffer(data.data() + done, data.size() - done);
     done += co_await socket.async_write_some(rest, asio::redirect_error(asio::use_awaitable, failed));
+    if (failed && watch.expired()) throw Error(ErrorKind::timeout, "the other end takes no data");
+    if (failed) fail(failed);
+  }
+}
+
+task<> Wire::send_file(std::shared_ptr<const Fd> file, std::uint64_t at, std::uint64_t size, WorkerPool& pool,
+                       std::chrono::seconds stall) {
+  // A thread may still be sending when this has been cancelled and the socket closed.
+  auto to = std::make_shared<const Fd>(duplicate(socket.native_handle()));
+  socket.native_non_blocking(true);
+  while (size > 0) {
+    auto send = [file, to, at, piece = std::min(size, kFilePiece)] { return send_piece(*to, *file, at, piece); };
+    auto sent = co_await pool.run(std::move(send));
+    at += sent;
+    size -= sent;
+    if (sent > 0) continue;
+    Watch watch(socket, stall.count() > 0 ? deadline_in(stall) : kNoDeadline);
+    error_code failed;
+    co_await socket.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, failed));
     if (failed && watch.expired()) throw Error(ErrorKind::timeout, "the other end takes no data");
     if (failed) fail(failed);
   }

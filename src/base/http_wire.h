@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gantry/base/async.h"
+#include "gantry/base/fd.h"
 #include "gantry/base/http_stream.h"
 
 /// Private to base's HTTP server and client: one socket and the bytes read from it that nobody has consumed yet.
@@ -29,6 +30,9 @@ class Wire {
   /// Writes everything. `stall` bounds the time without progress; zero means no bound. Throws Error: `timeout`, or
   /// `unavailable` when the peer has gone.
   task<> write_all(std::string data, std::chrono::seconds stall);
+  /// The same with bytes of a file, see Exchange::write_file.
+  task<> send_file(std::shared_ptr<const Fd> file, std::uint64_t at, std::uint64_t size, WorkerPool& pool,
+                   std::chrono::seconds stall);
   /// Takes up to `size` buffered bytes.
   std::size_t take(char* out, std::size_t size);
   void shutdown_write();

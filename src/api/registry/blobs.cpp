@@ -1,7 +1,4 @@
 #include <sys/uio.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "../body_source.h"
 #include "ranges.h"
@@ -10,46 +7,34 @@
 namespace gantry::api::registry_front {
 namespace {
 
-// Below what malloc takes from the kernel and gives back each time: fresh pages cost more than the copies do.
-constexpr std::size_t kPiece = 64u << 10;
+// What costs less to copy than to hand to another thread.
+constexpr std::size_t kSmall = 64u << 10;
+// What the metrics are told of at once.
+constexpr std::uint64_t kSlice = 16u << 20;
 constexpr char kBytes[] = "application/octet-stream";
 
-std::string read_piece(int fd, std::uint64_t at, std::uint64_t size) {
-  std::string out(size, '\0');
-  std::size_t got = 0;
-  while (got < out.size()) {
-    ssize_t n = ::pread(fd, out.data() + got, out.size() - got, static_cast<off_t>(at + got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw_errno("read a blob");
-    if (n == 0) throw Error(ErrorKind::internal, "a blob is shorter than it was", "see 'gantry image verify'");
-    got += static_cast<std::size_t>(n);
-  }
-  return out;
-}
-
 // What is in the page cache; nullopt: it must be waited for.
-std::optional<std::string> read_cached(int fd, std::uint64_t at, std::uint64_t size) {
-  std::string out(size, '\0');
+std::optional<std::string> read_cached(int fd, ByteRange range) {
+  std::string out(range.size, '\0');
   iovec place{out.data(), out.size()};
-  ssize_t n = ::preadv2(fd, &place, 1, static_cast<off_t>(at), RWF_NOWAIT);
-  if (n <= 0) return std::nullopt;
-  out.resize(static_cast<std::size_t>(n));
+  ssize_t n = ::preadv2(fd, &place, 1, static_cast<off_t>(range.first), RWF_NOWAIT);
+  if (n != static_cast<ssize_t>(out.size())) return std::nullopt;
   return out;
 }
 
 task<> send_file(Context& context, http::Exchange& exchange, std::shared_ptr<Fd> file, ByteRange range) {
+  std::optional<std::string> cached;
+  if (range.size <= kSmall) cached = read_cached(file->get(), range);
+  if (cached) {
+    co_await exchange.write(std::move(*cached));
+    context.metrics.sent += range.size;
+    co_return;
+  }
   for (std::uint64_t sent = 0; sent < range.size;) {
-    auto size = std::min<std::uint64_t>(kPiece, range.size - sent);
-    auto piece = read_cached(file->get(), range.first + sent, size);
-    if (!piece) {
-      auto read = [file, at = range.first + sent, size] { return read_piece(file->get(), at, size); };
-      auto got = co_await context.pool.run(std::move(read));
-      piece = std::move(got);
-    }
-    size = piece->size();
-    co_await exchange.write(std::move(*piece));
-    sent += size;
-    context.metrics.sent += size;
+    auto slice = std::min(kSlice, range.size - sent);
+    co_await exchange.write_file(file, range.first + sent, slice, context.pool);
+    sent += slice;
+    context.metrics.sent += slice;
   }
 }
 

@@ -46,6 +46,10 @@ class FakeExchange : public http::Exchange {
     answer += data;
     co_return;
   }
+  task<> write_file(std::shared_ptr<const Fd>, std::uint64_t, std::uint64_t, WorkerPool&) override {
+    throw Error(ErrorKind::internal, "no file is expected here");
+    co_return;
+  }
   void require_upgrade(std::string_view) override {}
   task<std::shared_ptr<http::ByteStream>> upgrade(std::string, std::string) override { co_return nullptr; }
   task<std::shared_ptr<http::ByteStream>> hijack(std::string) override { co_return nullptr; }

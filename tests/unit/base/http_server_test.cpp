@@ -1,4 +1,7 @@
+#include <fcntl.h>
 #include <sys/stat.h>
+
+#include <csignal>
 
 #include "gantry/base/json.h"
 #include "http_fixture.h"
@@ -168,6 +171,77 @@ TEST_F(HttpServer, AHalfClosedClientStillGetsItsAnswer) {
     auto text = co_await client->receive();
     EXPECT_NE(text.find("late"), std::string::npos);
   }(&raw));
+}
+
+/// Serves `size` bytes of a file from its seventh on.
+Handler file_server(std::shared_ptr<const Fd> file, std::uint64_t size, WorkerPool* pool, Watched* watched) {
+  return [=](Exchange& exchange) -> task<> {
+    watched->started = true;
+    co_await exchange.start_body(200, "text/plain", size);
+    std::exception_ptr failure;
+    try {
+      co_await exchange.write_file(file, 7, size, *pool);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    watched->cancelled = failure && is_cancellation(failure);
+    if (failure) std::rethrow_exception(failure);
+  };
+}
+
+class FileServer : public HttpServer {
+ protected:
+  FileServer() {
+    // More than a socket holds.
+    for (int i = 0; text_.size() < (9u << 20); ++i) text_ += std::to_string(i) + "\n";
+    write_file(directory_.path() / "file", text_);
+    file_ = std::make_shared<const Fd>(open_file((directory_.path() / "file").string(), O_RDONLY));
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  ~FileServer() override { std::signal(SIGPIPE, SIG_DFL); }
+
+  std::string text_;
+  std::shared_ptr<const Fd> file_;
+  WorkerPool pool_{2};
+  Watched watched_;
+};
+
+TEST_F(FileServer, ASlowReaderGetsEveryByte) {
+  serve(file_server(file_, text_.size() - 9, &pool_, &watched_));
+  RawClient raw(context_, socket_path());
+  run([](RawClient* client, std::string wanted) -> task<> {
+    co_await client->send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    co_await sleep_for(50ms);
+    auto text = co_await client->receive();
+    auto first = text.find("\r\n\r\n") + 4;
+    EXPECT_TRUE(text.compare(first, wanted.size(), wanted) == 0);
+    auto second = text.find("\r\n\r\n", first) + 4;
+    EXPECT_TRUE(text.substr(second) == wanted);
+  }(&raw, text_.substr(7, text_.size() - 9)));
+}
+
+TEST_F(FileServer, AFileThatIsTooShortBreaksTheAnswerOff) {
+  serve(file_server(file_, text_.size(), &pool_, &watched_));
+  RawClient raw(context_, socket_path());
+  run([](RawClient* client, std::size_t size) -> task<> {
+    co_await client->send("GET / HTTP/1.1\r\n\r\n");
+    auto text = co_await client->receive();
+    EXPECT_EQ(text.size() - (text.find("\r\n\r\n") + 4), size - 7);
+  }(&raw, text_.size()));
+  EXPECT_FALSE(watched_.cancelled);
+}
+
+TEST_F(FileServer, AClientThatGoesEndsIt) {
+  serve(file_server(file_, text_.size() - 7, &pool_, &watched_));
+  RawClient raw(context_, socket_path());
+  run([](RawClient* client, Watched* seen) -> task<> {
+    co_await client->send("GET / HTTP/1.1\r\n\r\n");
+    while (!seen->started) co_await sleep_for(1ms);
+    co_await sleep_for(20ms);
+    client->close();
+    for (int i = 0; i < 100 && !seen->cancelled; ++i) co_await sleep_for(1ms);
+    EXPECT_TRUE(seen->cancelled);
+  }(&raw, &watched_));
 }
 
 TEST_F(HttpServer, CloseCancelsHandlersAndRemovesTheSocket) {

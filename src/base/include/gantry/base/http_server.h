@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gantry/base/async.h"
+#include "gantry/base/fd.h"
 #include "gantry/base/http_message.h"
 #include "gantry/base/http_stream.h"
 
@@ -64,6 +65,10 @@ class Exchange {
   virtual task<> start_body(int status, std::string content_type, std::uint64_t length) = 0;
   /// One piece of the stream; returns when the kernel has taken it, so a slow reader slows the handler down.
   virtual task<> write(std::string data) = 0;
+  /// So many bytes of a file from `at` on, from its cached pages to the client without a copy of ours: by threads of
+  /// `pool`, since the disk may have to be waited for. Error (internal) when the file is shorter. Only after
+  /// `start_body`.
+  virtual task<> write_file(std::shared_ptr<const Fd> file, std::uint64_t at, std::uint64_t size, WorkerPool& pool) = 0;
   /// Throws what `upgrade` would throw when the client did not ask for `protocol`: for handlers that act first.
   virtual void require_upgrade(std::string_view protocol) = 0;
   /// Leaves HTTP: 101 with `protocol`; 426 as an Error when the client did not ask for an upgrade.
