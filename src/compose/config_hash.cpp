@@ -1,4 +1,4 @@
-#include <openssl/evp.h>
+#include <sha2.h>
 
 #include <array>
 
@@ -28,17 +28,9 @@ boost::json::value without_defaults(const boost::json::value& value, const boost
 template <class T>
 std::string digest(const T& object) {
   auto text = boost::json::serialize(without_defaults(json::to(object), json::to(T{})));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-  unsigned length = 0;
-  if (EVP_Digest(text.data(), text.size(), bytes.data(), &length, EVP_sha256(), nullptr) != 1)
-    throw Error(ErrorKind::internal, "sha256 is not available");
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < length; ++i) {
-    out += kDigits[bytes[i] >> 4];
-    out += kDigits[bytes[i] & 15];
-  }
-  return out;
+  std::array<char, SHA256_DIGEST_STRING_LENGTH> hex{};
+  ::SHA256Data(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), hex.data());
+  return hex.data();
 }
 
 }  // namespace
