@@ -25,7 +25,10 @@ echo "$zero $host $seccomp $caps $root ${address:+addressed}"
 class Gantry:
     def __init__(self, bench):
         self.bench = bench
-        run_dir = bench.work / "run"
+        run_dir = self.run_dir = bench.work / "run"
+        run_dir.mkdir()
+        # As /run is everywhere; the peers' boxes have one, too.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "gantry-bench", run_dir], check=True)
         self.environment = {"GANTRY_HOST": f"unix://{run_dir}/gantry.sock", "NO_COLOR": "1"}
         self.client = str(bench.bin / "gantry")
         self.api = Api(f"{run_dir}/gantry.sock")
@@ -116,3 +119,4 @@ class Gantry:
         finally:
             os.kill(self.process.pid, signal.SIGTERM)
             self.process.wait(30)
+            subprocess.run(["umount", self.run_dir], check=True)

@@ -41,6 +41,7 @@ struct Container {
   RunPtr run;                             ///< set from the program's start until its ending is recorded
   std::set<std::string> held_volumes;     ///< from the first step of a start to the end of the run
   bool attachable = false;                ///< the runtime has it
+  bool leaving = false;                   ///< what its last run held of the runtime is being released
   std::uint64_t endings = 0;              ///< runs ended and starts failed, for `wait`
   std::uint64_t back_off_ticket = 0;      ///< the back-off in progress; another number calls it off
   std::vector<runtime::Mark> trace;       ///< of the last start,

@@ -88,14 +88,18 @@ task<std::unique_ptr<StdioSession>> Engine::Impl::exec_connect(std::shared_ptr<E
 }
 
 task<> Engine::Impl::watch_exec(std::shared_ptr<Exec> exec) {
-  auto status = co_await exec->process->wait();
+  auto process = exec->process;
+  auto status = co_await process->ended();
   exec->process.reset();
   ExecRegistry::finish(*exec, status.code);
   auto container = containers.find(exec->info.container);
-  if (container == containers.end()) co_return;
-  auto told = event(*container->second, "exec_die", "exec", exec->info.id.str());
-  told.attributes["exit_code"] = std::to_string(status.code);
-  events->publish(std::move(told));
+  if (container != containers.end()) {
+    auto told = event(*container->second, "exec_die", "exec", exec->info.id.str());
+    told.attributes["exit_code"] = std::to_string(status.code);
+    events->publish(std::move(told));
+  }
+  // Whoever asked has the answer; its shim takes a while longer to go, and its directory with it.
+  co_await process->wait();
 }
 
 task<> Engine::Impl::exec_resize(ExecId id, TerminalSize size) {

@@ -71,6 +71,7 @@ task<FileRoot> Engine::Impl::open_files(ContainerPtr container) {
     out.root = std::move(*root);
     co_return out;
   }
+  co_await has_left(container);
   auto volumes = co_await prepare_volumes(container, false);
   auto mount = [this, record = container->record, volumes] {
     PlanInputs inputs;

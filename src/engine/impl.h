@@ -186,6 +186,11 @@ struct Engine::Impl {
   task<> unplug(ContainerPtr container);
   static RecordStore::Also lease_rows_of(ContainerId id);
   task<> release_runtime(ContainerPtr container);
+  /// The same while nobody waits but who needs it to be done, with has_left: what a shim has mounted takes the kernel
+  /// milliseconds to give up.
+  void let_go_of_runtime(ContainerPtr container);
+  task<> leave(ContainerPtr container);
+  static task<> has_left(ContainerPtr container);
 
   // connections.cpp
   task<> connect(ContainerId id, NetworkAttachment attachment);

@@ -31,7 +31,6 @@ task<> Engine::Impl::remove_locked(ContainerPtr container, bool volumes) {
   co_await finish_forwarding(container);
   step("remove: release");
   co_await unplug(container);
-  co_await release_runtime(container);
   step("remove: files");
   auto remove_files = [this, record = container->record] {
     auto gone = release_volumes(record);

@@ -46,6 +46,7 @@ task<> Engine::Impl::start(ContainerId id) {
 
 task<> Engine::Impl::start_locked(ContainerPtr container, Wanted wanted) {
   if (container->trace.size() != 1) begin_trace(*container);  // launch has begun one
+  co_await has_left(container);
   auto before = container->state();
   require_next_state(before, Transition::start, container->name());
   bool executing = false;
@@ -289,6 +290,22 @@ task<> Engine::Impl::release_network(ContainerPtr container) {
     if (error.kind() == ErrorKind::cancelled) throw;
     log::warn("container {}: releasing its network: {}", container->name(), error.message());
   }
+}
+
+void Engine::Impl::let_go_of_runtime(ContainerPtr container) {
+  container->attachable = false;
+  container->leaving = true;
+  operations.start(leave(container));
+}
+
+task<> Engine::Impl::leave(ContainerPtr container) {
+  co_await release_runtime(container);
+  container->leaving = false;
+  wake(*container);
+}
+
+task<> Engine::Impl::has_left(ContainerPtr container) {
+  while (container->leaving) co_await container->changed.wait();
 }
 
 task<> Engine::Impl::release_runtime(ContainerPtr container) {

@@ -67,8 +67,10 @@ task<> Engine::Impl::run_ended_locked(ContainerPtr container, RunPtr run, Afterw
   ++container->endings;
   wake(*container);
   step("exit: release");
-  co_await release_runtime(container);
+  let_go_of_runtime(container);
   let_go_of_volumes(*container);
+  // The builder goes on with the files it has written.
+  if (container->record.internals.hidden) co_await has_left(container);
   if (again && afterwards == Afterwards::by_policy) begin_back_off(container, again->delay);
   if (!again && info.spec.auto_remove) co_await remove_locked(container, true);
 }

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "gantry/base/error.h"
+#include "gantry/base/files.h"
 
 namespace gantry::network {
 namespace {
@@ -121,7 +122,14 @@ void erase(nl_sock* socket, const Flow& flow) {
   if (code != -NLE_OBJ_NOTFOUND) check(code, "forget a tracked flow");
 }
 
+// Of this network namespace; true where the kernel does not say.
+bool tracks_any() {
+  auto count = read_file_if_exists("/proc/sys/net/netfilter/nf_conntrack_count");
+  return !count || *count != "0\n";
+}
+
 void forget(const std::function<bool(const Flow&)>& chosen) {
+  if (!tracks_any()) return;
   auto listing = open_conntrack();
   auto erasing = open_conntrack();
   for (const auto& flow : udp_flows(listing.get())) {

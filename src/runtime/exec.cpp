@@ -30,12 +30,16 @@ class ShimExec : public ExecProcess {
     co_return;
   }
 
-  // Until the shim itself has ended, so that nothing of the exec is left when this returns.
+  task<ExitStatus> ended() override {
+    auto link = link_;
+    co_await link->until(shim::State::exited);
+    co_return status_of(*link);
+  }
+
   task<ExitStatus> wait() override {
     auto link = link_;
     co_await link->until_gone();
-    if (!link->reached(shim::State::exited)) co_return ExitStatus{.code = 137, .signaled = true};
-    co_return ExitStatus{.code = link->status().code, .signaled = link->status().signaled != 0};
+    co_return status_of(*link);
   }
 
   void signal(int number) override {
@@ -44,6 +48,11 @@ class ShimExec : public ExecProcess {
   }
 
  private:
+  static ExitStatus status_of(const ShimLink& link) {
+    if (!link.reached(shim::State::exited)) return ExitStatus{.code = 137, .signaled = true};  // the shim was killed
+    return ExitStatus{.code = link.status().code, .signaled = link.status().signaled != 0};
+  }
+
   std::shared_ptr<ShimLink> link_;
   std::unique_ptr<StdioSession> session_;
   std::filesystem::path directory_;

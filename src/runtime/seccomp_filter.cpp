@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 
+#include "filter_ranges.h"
 #include "gantry/base/error.h"
 #include "gantry/base/fd.h"
 #include "gantry/base/files.h"
@@ -99,7 +100,7 @@ std::string exported(void* context) {
 
 }  // namespace
 
-std::string compile_filter(const spec::Seccomp& profile) {
+std::string compile_with_library(const spec::Seccomp& profile) {
   auto default_action = action_of(profile.defaultAction, profile.defaultErrnoRet);
   Context context(::seccomp_init(default_action));
   if (!context) throw Error(ErrorKind::internal, "seccomp profile: the library refuses the default action");
@@ -109,6 +110,8 @@ std::string compile_filter(const spec::Seccomp& profile) {
   for (const auto& rule : profile.syscalls) add_rule(context.get(), rule, default_action);
   return exported(context.get());
 }
+
+std::string compile_filter(const spec::Seccomp& profile) { return with_ranges(compile_with_library(profile)); }
 
 std::filesystem::path FilterStore::file_of(const spec::Seccomp& profile) const {
   auto text = json::to_text(profile);

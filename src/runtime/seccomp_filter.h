@@ -14,6 +14,9 @@ namespace gantry::runtime {
 /// left out, as the OCI runtimes do.
 std::string compile_filter(const oci::runtime::Seccomp& profile);
 
+/// The same as libseccomp makes it.
+std::string compile_with_library(const oci::runtime::Seccomp& profile);
+
 /// Compiled filters as files `<directory>/<hash of the profile>`, each compiled once. Blocking; from any thread.
 class FilterStore {
  public:

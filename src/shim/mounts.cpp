@@ -306,6 +306,9 @@ void close_all() {
 void enter_private_namespace() {
   if (::unshare(CLONE_NEWNS) < 0) fail_errno("unshare", "the mount namespace");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) fail_errno("make rslave", "/");
+}
+
+void hide_unified_groups() {
   // crun refuses a hybrid layout, where version 1 hierarchies carry the controllers and a version 2 mount stands beside
   // them. Without that mount it sees plain version 1.
   struct statfs info {};

@@ -4,8 +4,10 @@
 /// still arrive. All of it is gone with the last process in it.
 namespace gantry::shim {
 
-/// A mount namespace of our own, and the hybrid cgroup layout hidden from the OCI runtime in it.
+/// A mount namespace of our own.
 void enter_private_namespace();
+/// The hybrid cgroup layout, hidden in it from crun.
+void hide_unified_groups();
 
 /// Root file system and id-mapped mounts, under a small tmpfs on an empty directory every system has:
 ///   <base>/r the root, <base>/m/<n> the n-th bind of the plan, <base>/l/<n> layers while the root is being mounted.

@@ -398,6 +398,9 @@ void stand_by() {
   if (words < 0) ::_exit(0);
   read_early_plan(words);
   ::close(words);
+  // One that sees the host's groups sees those that crun would show it. Others need not wait for the unmount, which waits
+  // for all processors.
+  if (plan.namespaces.cgroup != nullptr) hide_unified_groups();
   holder::make(plan.mapped, plan.namespaces.network == nullptr);
   if (plan.mapped) holder::map_ids();
   native::stand_by();
@@ -438,6 +441,7 @@ int run(const char* kind) {
   read_plan();
   ::prctl(PR_SET_NAME, plan.exec ? "gantry-exec" : "gantry-shim");
   launcher = plan.native ? &native_launcher : &crun_launcher;
+  if (!plan.native) hide_unified_groups();
   if (!plan.exec) prepare_container();
   streams::make();
   if (plan.exec) {

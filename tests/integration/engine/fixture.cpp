@@ -142,12 +142,10 @@ void EngineTest::TearDown() {
   on_step_ = {};
   if (HasFatalFailure()) return;
   remove_all();
-  EXPECT_TRUE(host_->runtime.leftovers().empty()) << "a container was left behind";
   EXPECT_TRUE(fs::is_empty(directory_.path() / "containers"));
-  run([this]() -> task<> {
-    co_await engine().close();
-    co_await host_->networks.remove_all();
-  });
+  run([this]() -> task<> { co_await engine().close(); });
+  EXPECT_TRUE(host_->runtime.leftovers().empty()) << "a container was left behind";
+  run([this]() -> task<> { co_await host_->networks.remove_all(); });
   host_->runtime.cleanup_instance();
   EXPECT_EQ(bridges(), std::vector<std::string>());
   EXPECT_EQ(processes_in(directory_.path()), std::vector<std::string>());

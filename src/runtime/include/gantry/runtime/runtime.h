@@ -228,6 +228,9 @@ class ExecProcess {
   virtual pid_t pid() const = 0;
   virtual std::unique_ptr<StdioSession> session() = 0;  ///< once
   virtual task<> resize(std::uint16_t rows, std::uint16_t columns) = 0;
+  /// As soon as it is known.
+  virtual task<ExitStatus> ended() = 0;
+  /// When nothing of the exec is left.
   virtual task<ExitStatus> wait() = 0;
   virtual void signal(int number) = 0;
 };
