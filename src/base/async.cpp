@@ -76,10 +76,10 @@ task<> Event::wait() {
   }
 }
 
-task<AsyncMutex::Guard> AsyncMutex::lock() {
-  if (!locked_) {
-    locked_ = true;
-    co_return Guard(this);
+task<Permits::Permit> Permits::acquire() {
+  if (free_ > 0) {
+    --free_;
+    co_return Permit(this);
   }
   auto turn = std::make_shared<Event>(executor_);
   waiting_.push_back(turn);
@@ -88,23 +88,23 @@ task<AsyncMutex::Guard> AsyncMutex::lock() {
   } catch (...) {
     // Cancelled while waiting. If the turn was already handed over, pass it on; else leave the queue.
     if (turn->is_set()) {
-      unlock();
+      give_back();
     } else {
       std::erase(waiting_, turn);
     }
     throw;
   }
-  co_return Guard(this);
+  co_return Permit(this);
 }
 
-void AsyncMutex::unlock() {
+void Permits::give_back() {
   if (waiting_.empty()) {
-    locked_ = false;
+    ++free_;
     return;
   }
-  auto next = waiting_.front();
-  waiting_.erase(waiting_.begin());
-  next->set();  // `locked_` stays true: ownership passes to the next waiter
+  auto next = std::move(waiting_.front());
+  waiting_.pop_front();
+  next->set();  // the permit passes to the next waiter without being free in between
 }
 
 namespace {

@@ -31,11 +31,14 @@ Origin Engine::Impl::origin_of(const std::string& reference) const {
 }
 
 task<ContainerId> Engine::Impl::create(ContainerSpec spec) {
+  auto turn = co_await creations.acquire();
   require_valid(spec);
   auto origin = origin_of(spec.image);
-  auto id = co_await create_over(std::move(spec), std::move(origin));
+  auto container = add_container(std::move(spec), std::move(origin));
+  turn.give_back();
+  co_await finish_creation(container);
   co_await durable();
-  co_return id;
+  co_return container->id();
 }
 
 task<ContainerId> Engine::Impl::create_step(ContainerSpec spec, StepRoot root) {
@@ -46,7 +49,9 @@ task<ContainerId> Engine::Impl::create_step(ContainerSpec spec, StepRoot root) {
   origin.work = root.work.string();
   origin.hidden = true;
   step_group = std::move(root.group);
-  co_return co_await create_over(std::move(spec), std::move(origin));
+  auto container = add_container(std::move(spec), std::move(origin));
+  co_await finish_creation(container);
+  co_return container->id();
 }
 
 ContainerPtr Engine::Impl::new_container(ContainerSpec spec, Origin origin) {
@@ -61,13 +66,15 @@ ContainerPtr Engine::Impl::new_container(ContainerSpec spec, Origin origin) {
   return container;
 }
 
-task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
-  // No co_await from the choice of the name and the id range to the row that holds them.
+ContainerPtr Engine::Impl::add_container(ContainerSpec spec, Origin origin) {
   step("create: row");
   auto container = new_container(std::move(spec), std::move(origin));
   amend(*container, [](Record&) {});
   containers.emplace(container->id(), container);
+  return container;
+}
 
+task<> Engine::Impl::finish_creation(ContainerPtr container) {
   auto guard = co_await container->mutex.lock();
   std::exception_ptr failure;
   try {
@@ -80,11 +87,11 @@ task<ContainerId> Engine::Impl::create_over(ContainerSpec spec, Origin origin) {
     co_await remove_locked(container, true);
     std::rethrow_exception(failure);
   }
-  co_return container->id();
 }
 
 task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
   auto asked = std::chrono::steady_clock::now().time_since_epoch();
+  auto turn = co_await creations.acquire();
   require_valid(spec);
   auto origin = origin_of(spec.image);
   ContainerPtr container;
@@ -93,9 +100,11 @@ task<Launched> Engine::Impl::launch(ContainerSpec spec, bool attach) {
     containers.emplace(container->id(), container);
   } else {
     // A volume says who uses it, so the row must be there first.
-    auto id = co_await create_over(std::move(spec), std::move(origin));
-    container = find(id);
+    container = add_container(std::move(spec), std::move(origin));
   }
+  bool has_row = container->stored;
+  turn.give_back();
+  if (has_row) co_await finish_creation(container);
   container->trace.assign(1, {"asked for", asked});
   Launched out;
   out.id = container->id();

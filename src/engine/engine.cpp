@@ -1,5 +1,8 @@
 #include "gantry/engine/engine.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "container_files.h"
 #include "gantry/base/files.h"
 #include "id_range.h"
@@ -10,7 +13,9 @@ namespace gantry::engine {
 namespace {
 
 constexpr int kStartsAtOnce = 4;
-constexpr int kBurst = 12;
+
+// More would only wait for each other, and make others wait.
+int burst() { return 2 * std::max(2, static_cast<int>(std::thread::hardware_concurrency())); }
 
 std::string current_boot_id() {
   auto text = read_file("/proc/sys/kernel/random/boot_id");
@@ -32,7 +37,8 @@ Engine::Impl::Impl(Parts& with, std::filesystem::path directory)
       warm(parts.executor, parts.pool, parts.runtime, parts.networks,
            {.free_slot = [this] { return free_id_slot(); },
             .make_directories = [this] { return make_container_directories(standby_dir()); }}),
-      starts(parts.executor, kBurst),
+      creations(parts.executor, 1),
+      starts(parts.executor, burst()),
       restarts(parts.executor, kStartsAtOnce) {
   make_directories(data_dir / "containers", 0711);
 }

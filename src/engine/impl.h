@@ -122,9 +122,12 @@ struct Engine::Impl {
   task<ContainerId> create(ContainerSpec spec);
   task<ContainerId> create_step(ContainerSpec spec, StepRoot root);
   Origin origin_of(const std::string& image) const;
-  task<ContainerId> create_over(ContainerSpec spec, Origin origin);
   /// In memory, with a name and an id range that are its own from here on; no row yet.
   ContainerPtr new_container(ContainerSpec spec, Origin origin);
+  /// The same, with its row.
+  ContainerPtr add_container(ContainerSpec spec, Origin origin);
+  /// Makes its volumes; one that fails is removed again.
+  task<> finish_creation(ContainerPtr container);
   /// Creates and starts in one transaction. The caller's session, when it wants one, was there before the program.
   task<Launched> launch(ContainerSpec spec, bool attach);
   Record make_record(ContainerSpec spec, Origin origin) const;
@@ -334,7 +337,9 @@ struct Engine::Impl {
   Operations operations;  ///< what users asked for: runs to its end, whoever goes away
   WarmPool warm;
   std::optional<runtime::SharedGroup> step_group;  ///< of build steps, as the last was created with
-  Permits starts;    ///< of a burst, so many at a time: more would only wait for each other, and make others wait
+  Permits
+      creations;   ///< each takes the control thread a millisecond: one by one, so that short requests come in between
+  Permits starts;  ///< of a burst, so many at a time: more would only wait for each other, and make others wait
   Permits restarts;  ///< a boot with a hundred containers starts a few at a time
   std::map<std::string, std::weak_ptr<AsyncMutex>> volume_locks;
   std::set<std::string> mounted_volumes;  ///< of those with options

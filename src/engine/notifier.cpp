@@ -22,16 +22,4 @@ task<> Notifier::wait(std::optional<SteadyTime> deadline) {
   if (state.cancelled() != asio::cancellation_type::none) throw Error(ErrorKind::cancelled, "cancelled");
 }
 
-Permits::Permit::~Permit() {
-  if (owner_ == nullptr) return;
-  ++owner_->free_;
-  owner_->returned_.notify();
-}
-
-task<Permits::Permit> Permits::acquire() {
-  while (free_ == 0) co_await returned_.wait();
-  --free_;
-  co_return Permit(this);
-}
-
 }  // namespace gantry::engine

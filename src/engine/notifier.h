@@ -26,25 +26,4 @@ class Notifier {
   std::vector<asio::steady_timer*> waiting_;
 };
 
-/// At most `count` at once; the rest wait their turn.
-class Permits {
- public:
-  Permits(asio::any_io_executor executor, int count) : free_(count), returned_(std::move(executor)) {}
-  class [[nodiscard]] Permit {
-   public:
-    explicit Permit(Permits* owner) : owner_(owner) {}
-    Permit(Permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
-    Permit& operator=(Permit&&) = delete;
-    ~Permit();
-
-   private:
-    Permits* owner_;
-  };
-  task<Permit> acquire();
-
- private:
-  int free_;
-  Notifier returned_;
-};
-
 }  // namespace gantry::engine

@@ -54,6 +54,43 @@ task<> hold(AsyncMutex* mutex, std::vector<int>* order, int number) {
   order->push_back(number);
 }
 
+task<> hold_permit(Permits* permits, std::vector<int>* order, int number) {
+  auto permit = co_await permits->acquire();
+  order->push_back(number);
+  co_await sleep_for(1ms);
+  permit.give_back();
+  co_await sleep_for(1ms);
+  order->push_back(-number);
+}
+
+task<> cancelled_wait(Permits* permits) {
+  try {
+    co_await with_timeout<void>("wait", 1ms,
+                                [](Permits* of) -> task<> { auto permit = co_await of->acquire(); }(permits));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::timeout);
+  }
+}
+
+TEST(Async, PermitsAreGivenInOrderAndComeBackFromWhoeverStopsWaiting) {
+  asio::io_context context;
+  Permits permits(context.get_executor(), 2);
+  std::vector<int> order;
+  for (int number : {1, 2, 3, 4}) asio::co_spawn(context, hold_permit(&permits, &order, number), asio::detached);
+  context.poll();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  for (int i = 0; i < 5; ++i) asio::co_spawn(context, cancelled_wait(&permits), asio::detached);
+  context.run();
+  context.restart();
+  EXPECT_EQ((std::vector<int>{order[2], order[3]}), (std::vector<int>{3, 4}));
+  EXPECT_EQ(order.size(), 8u);
+  order.clear();
+  for (int number : {5, 6, 7}) asio::co_spawn(context, hold_permit(&permits, &order, number), asio::detached);
+  context.poll();
+  EXPECT_EQ(order, (std::vector<int>{5, 6}));
+  context.run();
+}
+
 TEST(Async, MutexServesOneAtATimeInOrder) {
   asio::io_context context;
   AsyncMutex mutex(context.get_executor());

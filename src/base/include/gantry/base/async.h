@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -116,30 +117,43 @@ class Event {
   bool set_ = false;
 };
 
+/// At most `count` at once; the rest wait their turn, first come, first served. One executor; outlives who waits.
+class Permits {
+ public:
+  Permits(asio::any_io_executor executor, int count) : executor_(std::move(executor)), free_(count) {}
+  class [[nodiscard]] Permit {
+   public:
+    explicit Permit(Permits* owner) : owner_(owner) {}
+    Permit(Permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Permit& operator=(Permit&&) = delete;
+    ~Permit() { give_back(); }
+    void give_back() {
+      if (auto* owner = std::exchange(owner_, nullptr)) owner->give_back();
+    }
+
+   private:
+    Permits* owner_;
+  };
+  /// Throws Error (cancelled) when the waiting task is cancelled.
+  task<Permit> acquire();
+
+ private:
+  void give_back();
+  asio::any_io_executor executor_;
+  int free_;
+  std::deque<std::shared_ptr<Event>> waiting_;
+};
+
 /// Fair mutual exclusion between coroutines on one executor (no thread ever blocks). Allowed across co_await, since
 /// that is what it is for: one operation at a time on one object.
 class AsyncMutex {
  public:
-  explicit AsyncMutex(asio::any_io_executor executor) : executor_(std::move(executor)) {}
-  class [[nodiscard]] Guard {
-   public:
-    explicit Guard(AsyncMutex* owner) : owner_(owner) {}
-    Guard(Guard&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
-    Guard& operator=(Guard&&) = delete;
-    ~Guard() {
-      if (owner_ != nullptr) owner_->unlock();
-    }
-
-   private:
-    AsyncMutex* owner_;
-  };
-  task<Guard> lock();
+  explicit AsyncMutex(asio::any_io_executor executor) : turns_(std::move(executor), 1) {}
+  using Guard = Permits::Permit;
+  task<Guard> lock() { return turns_.acquire(); }
 
  private:
-  void unlock();
-  asio::any_io_executor executor_;
-  bool locked_ = false;
-  std::vector<std::shared_ptr<Event>> waiting_;
+  Permits turns_;
 };
 
 /// Runs all tasks side by side and waits for every one; then throws the first failure, if there was one.
