@@ -65,7 +65,8 @@ std::uint64_t send_piece(const Fd& to, const Fd& file, std::uint64_t at, std::ui
   if (sent == 0) throw Error(ErrorKind::internal, "a file is shorter than it was", "see 'gantry image verify'");
   if (sent > 0) return static_cast<std::uint64_t>(sent);
   if (errno == EAGAIN) return 0;
-  if (errno == EPIPE || errno == ECONNRESET) throw Error(ErrorKind::unavailable, "the other end closed the connection");
+  for (int gone : {EPIPE, ECONNRESET, ETIMEDOUT, EHOSTUNREACH})
+    if (errno == gone) throw Error(ErrorKind::unavailable, "the other end closed the connection");
   throw_errno("send a file");
 }
 

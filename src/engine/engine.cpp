@@ -123,6 +123,7 @@ task<Stats> Engine::stats(ContainerId id) { return impl_->stats(std::move(id)); 
 task<std::vector<ProcessInfo>> Engine::processes(ContainerId id) { return impl_->processes(std::move(id)); }
 task<> Engine::unlink(ContainerId id, std::string alias) {
   co_await impl_->operations.run(impl_->unlink(std::move(id), std::move(alias)));
+  co_await impl_->durable();
 }
 task<> Engine::update(ContainerId id, ContainerUpdate change) {
   co_await impl_->operations.run(impl_->update(std::move(id), std::move(change)));

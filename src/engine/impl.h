@@ -337,10 +337,9 @@ struct Engine::Impl {
   Operations operations;  ///< what users asked for: runs to its end, whoever goes away
   WarmPool warm;
   std::optional<runtime::SharedGroup> step_group;  ///< of build steps, as the last was created with
-  Permits
-      creations;   ///< each takes the control thread a millisecond: one by one, so that short requests come in between
-  Permits starts;  ///< of a burst, so many at a time: more would only wait for each other, and make others wait
-  Permits restarts;  ///< a boot with a hundred containers starts a few at a time
+  Permits creations;  ///< one by one: each takes the control thread a millisecond, and short requests come in between
+  Permits starts;     ///< of a burst, so many at a time: more would only wait for each other, and make others wait
+  Permits restarts;   ///< a boot with a hundred containers starts a few at a time
   std::map<std::string, std::weak_ptr<AsyncMutex>> volume_locks;
   std::set<std::string> mounted_volumes;  ///< of those with options
   bool emptying = false;
