@@ -1,4 +1,5 @@
 """Gantry as it is measured: a daemon of its own with data and run directories of its own, on the host as users have it."""
+import contextlib
 import glob
 import json
 import os
@@ -22,13 +23,21 @@ echo "$zero $host $seccomp $caps $root ${address:+addressed}"
 """
 
 
+@contextlib.contextmanager
+def tmpfs(directory):
+    """A run directory, as /run is everywhere; the peers' boxes have one, too."""
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "gantry-bench", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
 class Gantry:
     def __init__(self, bench):
         self.bench = bench
-        run_dir = self.run_dir = bench.work / "run"
-        run_dir.mkdir()
-        # As /run is everywhere; the peers' boxes have one, too.
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "gantry-bench", run_dir], check=True)
+        run_dir = bench.run_dir
         self.environment = {"GANTRY_HOST": f"unix://{run_dir}/gantry.sock", "NO_COLOR": "1"}
         self.client = str(bench.bin / "gantry")
         self.api = Api(f"{run_dir}/gantry.sock")
@@ -119,4 +128,3 @@ class Gantry:
         finally:
             os.kill(self.process.pid, signal.SIGTERM)
             self.process.wait(30)
-            subprocess.run(["umount", self.run_dir], check=True)

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "gantry/base/files.h"
+#include "gantry/base/text.h"
 #include "plan.h"
 #include "sharing.h"
 
@@ -54,12 +55,8 @@ std::vector<std::string> own_lines(const ContainerInfo& info, const std::vector<
 std::string linked_names(const Link& link) { return "\t" + link.alias + " " + short_id(ContainerId(link.container)); }
 
 std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < text.size();) {
-    auto end = std::min(text.find('\n', at), text.size());
-    out.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
+  auto out = split(text, '\n');
+  if (out.back().empty()) out.pop_back();  // behind the last line's end
   return out;
 }
 

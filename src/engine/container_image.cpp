@@ -76,8 +76,7 @@ task<image::ImageInfo> Engine::Impl::commit_image(ContainerId id, CommitOptions 
   auto container = find(id);
   std::optional<AsyncMutex::Guard> guard;
   if (options.pause || !container->run) guard.emplace(co_await container->mutex.lock());
-  if (container->gone || container->state() == State::removing)
-    throw Error(ErrorKind::conflict, "container " + container->name() + " is being removed");
+  require_kept(*container);
   bool halt = options.pause && container->run && !container->run->exit && container->state() == State::running;
   std::exception_ptr failure;
   image::ImageInfo made;

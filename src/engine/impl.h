@@ -84,6 +84,8 @@ struct Engine::Impl {
   // lookup.cpp
   ContainerPtr find(const ContainerId& id) const;
   ContainerPtr find_by_reference(std::string_view reference) const;
+  /// Error conflict when it is being removed, or has been.
+  static void require_kept(const Container& container);
   /// Newest first. Valid until the next co_await.
   std::vector<const ContainerInfo*> list(const ContainerFilter& filter) const;
   ContainerDetails details(const Container& container) const;

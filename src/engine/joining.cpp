@@ -93,8 +93,7 @@ task<> Engine::Impl::unlink(ContainerId id, std::string alias) {
   auto container = find(id);
   auto guard = co_await container->mutex.lock();
   const auto& info = container->record.info;
-  if (container->gone || info.state == State::removing)
-    throw Error(ErrorKind::conflict, "container " + info.spec.name + " is being removed");
+  require_kept(*container);
   auto links = info.spec.links;
   auto found = std::ranges::find(links, alias, &Link::alias);
   if (found == links.end())

@@ -38,6 +38,11 @@ ContainerPtr Engine::Impl::find(const ContainerId& id) const {
   return found->second;
 }
 
+void Engine::Impl::require_kept(const Container& container) {
+  if (container.gone || container.state() == State::removing)
+    throw Error(ErrorKind::conflict, "container " + container.name() + " is being removed");
+}
+
 ContainerPtr Engine::Impl::find_by_reference(std::string_view reference) const {
   if (auto exact = containers.find(ContainerId(std::string(reference))); exact != containers.end())
     return exact->second;

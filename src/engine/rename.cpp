@@ -25,8 +25,7 @@ task<> Engine::Impl::rename(ContainerId id, std::string name) {
   auto container = find(id);
   auto guard = co_await container->mutex.lock();
   const auto& info = container->record.info;
-  if (container->gone || info.state == State::removing)
-    throw Error(ErrorKind::conflict, "container " + info.spec.name + " is being removed");
+  require_kept(*container);
   require_valid_name("container", name);
   if (info.spec.name == name)
     throw Error(ErrorKind::invalid, "container " + name + " has that name already", "choose another one");

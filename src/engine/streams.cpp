@@ -36,8 +36,7 @@ bool wanted(const LogQuery& query, const runtime::LogEntry& entry) {
 task<std::unique_ptr<StdioSession>> Engine::Impl::attach(ContainerId id) {
   auto container = find(id);
   if (container->attachable) co_return co_await parts.runtime.attach(id);
-  if (container->state() == State::removing)
-    throw Error(ErrorKind::conflict, "container " + container->name() + " is being removed");
+  require_kept(*container);
   auto pending = std::make_shared<PendingAttach>(parts.executor);
   container->attaching.push_back(pending);
   co_return make_session(pending);

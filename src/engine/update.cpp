@@ -64,8 +64,7 @@ task<> Engine::Impl::settle_limits(ContainerPtr container) {
 task<> Engine::Impl::update(ContainerId id, ContainerUpdate change) {
   auto container = find(id);
   auto guard = co_await container->mutex.lock();
-  if (container->gone || container->state() == State::removing)
-    throw Error(ErrorKind::conflict, "container " + container->name() + " is being removed");
+  require_kept(*container);
   const auto before = container->record.info.spec;
   require_sensible(before, change);
   auto after = before;
