@@ -34,9 +34,9 @@ stand_by() { [ "$(standbys | wc -l)" -ge 2 ]; }
 traced() { [ "$(awk '/^TracerPid/ { print $2 }' "/proc/$1/status" 2>/dev/null)" = "$2" ]; }
 end_tracer() { kill -TERM "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
 lives() { kill -0 "$1" 2>/dev/null; }
-watched() { # TRACER PIDS: they are all traced, or the tracer has given up because one of them had ended
+watched() { # TRACER PIDS: those that have not ended are all traced, or the tracer has given up because one had ended
     local pid
-    for pid in $2; do ! lives "$1" || traced "$pid" "$1" || return 1; done
+    for pid in $2; do ! lives "$1" || ! lives "$pid" || traced "$pid" "$1" || return 1; done
 }
 # observe STRACE_OPTIONS...: one start under strace, which follows those who stand by and not what the program starts.
 # Sets `code`, and $W/seen to what came out.
