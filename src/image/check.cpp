@@ -166,8 +166,8 @@ class ImageStore::Checker {
       if (stop_) stop_();
       tell(id, "checking", bytes, layer.row.tar_bytes);
     };
-    auto path = store_.layers.path(oci::Digest::parse(diff_id));
-    auto checked = check_layer({path.parent_path(), diff_id, layer.canonical}, progress);
+    auto place = store_.layers.place(oci::Digest::parse(diff_id));
+    auto checked = check_layer({place, diff_id, layer.canonical}, progress);
     mark(diff_id, !checked.faults.empty());
     ++report_.layers;
     report_.files += checked.files;

@@ -63,8 +63,9 @@ oci::Manifest manifest_of(const std::string& config_text, const std::string& id,
   return manifest;
 }
 
-ImageStore::ImageStore(store::Database& database, content::ContentStore& content, fs::path layers_dir)
-    : impl_(std::make_unique<Impl>(database, content, std::move(layers_dir))) {}
+ImageStore::ImageStore(store::Database& database, content::ContentStore& content, fs::path layers_dir,
+                       fs::path mounts_dir)
+    : impl_(std::make_unique<Impl>(database, content, std::move(layers_dir), std::move(mounts_dir))) {}
 ImageStore::~ImageStore() = default;
 
 std::shared_ptr<ImageStore::Lease> ImageStore::lease() {
@@ -119,7 +120,7 @@ void ImageStore::Impl::publish(TemporaryDirectory& ingest, const rows::Layer& la
 std::string ImageStore::import_layer(int fd, Lease& lease, const ProgressSink& progress) {
   constexpr char kLine[] = "layer";
   TemporaryDirectory ingest = impl_->layers.ingest();
-  fs::path tree = ingest.path() / "fs";
+  fs::path tree = ingest.path() / kTree;
   make_directories(tree, 0755);
   Fd directory = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
   Fd recipe_file = open_file((ingest.path() / kRecipe).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -154,7 +155,7 @@ std::string ImageStore::commit_layer(const fs::path& upper, const ProgressSink& 
   });
   directory.reset();
   TemporaryDirectory ingest = impl_->layers.ingest();
-  if (::rename(upper.c_str(), (ingest.path() / "fs").c_str()) < 0)
+  if (::rename(upper.c_str(), (ingest.path() / kTree).c_str()) < 0)
     throw_errno("move layer directory " + upper.string());
   report(progress, kLine, "writing to disk");
   rows::Layer layer{tar.digest.str(), tar.on_disk, tar.bytes};

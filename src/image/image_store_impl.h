@@ -24,8 +24,9 @@ struct Chosen {
 /// is held while a layer or blob is published and recorded, and while unused ones are withdrawn, both of which are
 /// short; never while anything is unpacked, hashed or deleted. Blocking module, so a lock and not an executor.
 struct ImageStore::Impl {
-  Impl(store::Database& database_in, content::ContentStore& content_in, std::filesystem::path layers_dir)
-      : database(database_in), content(content_in), layers(std::move(layers_dir)) {}
+  Impl(store::Database& database_in, content::ContentStore& content_in, std::filesystem::path layers_dir,
+       std::filesystem::path mounts_dir)
+      : database(database_in), content(content_in), layers(std::move(layers_dir), std::move(mounts_dir)) {}
 
   store::Database& database;
   content::ContentStore& content;
@@ -75,7 +76,7 @@ struct ImageStore::Impl {
   void recover_images();
 };
 
-/// Beside a layer's `fs`: how its tar is made again (tar_recipe.h).
+/// Beside a layer's files: how its tar is made again (tar_recipe.h).
 inline constexpr char kRecipe[] = "recipe";
 inline constexpr char kLayerType[] = "application/vnd.oci.image.layer.v1.tar";
 inline constexpr char kConfigType[] = "application/vnd.oci.image.config.v1+json";

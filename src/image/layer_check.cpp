@@ -53,13 +53,12 @@ class LayerChecker {
       : layer_(layer), progress_(progress) {}
 
   CheckedLayer run() {
-    auto tree = layer_.directory / "fs";
-    int raw = ::open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (raw < 0) {
-      note("", errno == ENOENT ? "its files are gone" : std::string("cannot be opened: ") + ::strerrordesc_np(errno));
+    try {
+      open();
+    } catch (const Error& error) {
+      note("", error.message());
       return std::move(out_);
     }
-    directory_ = Fd(raw);
     auto recipe = layer_.directory / kRecipe;
     try {
       if (std::filesystem::exists(recipe)) {
@@ -78,6 +77,17 @@ class LayerChecker {
   }
 
  private:
+  // An image is mounted anew: what others have mounted may still be in memory as it was.
+  void open() {
+    auto image = layer_.directory / kImage;
+    if (::access(image.c_str(), F_OK) == 0) mount_ = mount_image(image);
+    auto tree = mount_ ? "/proc/self/fd/" + std::to_string(mount_.get()) : (layer_.directory / kTree).string();
+    directory_ = Fd(::open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory_) return;
+    throw Error(ErrorKind::not_found,
+                errno == ENOENT ? "its files are gone" : std::string("cannot be opened: ") + ::strerrordesc_np(errno));
+  }
+
   // From both threads.
   void note(const std::string& path, const std::string& problem) {
     std::lock_guard lock(mutex_);
@@ -172,6 +182,7 @@ class LayerChecker {
 
   const LayerToCheck& layer_;
   const std::function<void(std::uint64_t)>& progress_;
+  Fd mount_;  ///< of an image
   Fd directory_;
   std::mutex mutex_;
   CheckedLayer out_;

@@ -10,7 +10,7 @@
 namespace gantry::image {
 
 struct LayerToCheck {
-  std::filesystem::path directory;  ///< holds `fs`, and the recipe if there is one
+  std::filesystem::path directory;  ///< holds the layer, and its recipe if there is one
   std::string diff_id;
   bool canonical = false;  ///< its tar is made by fixed rules
 };

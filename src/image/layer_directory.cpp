@@ -20,17 +20,39 @@ constexpr const char* kOld = "old";
 }  // namespace
 
 // Only root looks in: layers hold set-user-id programs of unknown age.
-LayerDirectory::LayerDirectory(fs::path root) : root_(std::move(root)) { make_directories(root_ / kIngest, 0700); }
+LayerDirectory::LayerDirectory(fs::path root, fs::path mounts) : root_(std::move(root)) {
+  make_directories(root_ / kIngest, 0700);
+  if (!mounts.empty()) mounts_ = std::make_unique<LayerMounts>(std::move(mounts));
+}
 
-fs::path LayerDirectory::path(const oci::Digest& diff_id) const { return root_ / diff_id.hex() / "fs"; }
+bool LayerDirectory::takes_images() const { return mounts_ && mounts_->obstacle().empty(); }
 
-bool LayerDirectory::has(const oci::Digest& diff_id) const { return ::access(path(diff_id).c_str(), F_OK) == 0; }
+fs::path LayerDirectory::path(const oci::Digest& diff_id) const {
+  auto image = place(diff_id) / kImage;
+  bool is_image = mounts_ && ::access(image.c_str(), F_OK) == 0;
+  return is_image ? mounts_->mounted(diff_id.hex(), image) : place(diff_id) / kTree;
+}
+
+bool LayerDirectory::has(const oci::Digest& diff_id) const {
+  return ::access((place(diff_id) / kTree).c_str(), F_OK) == 0 ||
+         ::access((place(diff_id) / kImage).c_str(), F_OK) == 0;
+}
 
 TemporaryDirectory LayerDirectory::ingest() const { return TemporaryDirectory(root_ / kIngest, ""); }
 
-// One call for many files; fsync of each would be slower by orders of magnitude.
+// An image and what is beside it: few files.
 void LayerDirectory::sync(const TemporaryDirectory& ingest) const {
-  Fd fd = open_file(ingest.path().string(), O_RDONLY | O_DIRECTORY);
+  if (::access((ingest.path() / kImage).c_str(), F_OK) < 0) return sync_all(ingest.path());
+  for (const auto& entry : fs::directory_iterator(ingest.path())) {
+    Fd file = open_file(entry.path().string(), O_RDONLY);
+    if (::fsync(file.get()) < 0) throw_errno("sync " + entry.path().string());
+  }
+  sync_directory(ingest.path());
+}
+
+// One call for many files; fsync of each would be slower by orders of magnitude.
+void LayerDirectory::sync_all(const fs::path& place) const {
+  Fd fd = open_file(place.string(), O_RDONLY | O_DIRECTORY);
   std::unique_lock lock(rounds_->mutex);
   auto mine = ++rounds_->asked;
   while (rounds_->done < mine) {
@@ -45,7 +67,7 @@ void LayerDirectory::sync(const TemporaryDirectory& ingest) const {
     lock.lock();
     rounds_->running = false;
     rounds_->changed.notify_all();
-    if (failed != 0) throw system_error(failed, "sync " + ingest.path().string());
+    if (failed != 0) throw system_error(failed, "sync " + place.string());
     rounds_->done = std::max(rounds_->done, covered);
   }
 }
@@ -71,6 +93,8 @@ void LayerDirectory::replace(TemporaryDirectory& ingest, const oci::Digest& diff
   // One whose files are gone altogether has nothing to change places with.
   if (!swapped && (errno != ENOENT || ::rename(aside.c_str(), place.c_str()) < 0))
     throw_errno("replace layer " + diff_id.str());
+  auto image = place / kImage;
+  if (mounts_ && ::access(image.c_str(), F_OK) == 0) mounts_->replace(diff_id.hex(), image);
   sync_directory(root_);
   sync_directory(root_ / kOld);
 }
@@ -86,6 +110,7 @@ void LayerDirectory::drop_replaced(const std::function<bool(const std::string&)>
 }
 
 TemporaryDirectory LayerDirectory::withdraw(const oci::Digest& diff_id) const {
+  if (mounts_) mounts_->release(diff_id.hex());
   TemporaryDirectory trash = ingest();
   if (::rename((root_ / diff_id.hex()).c_str(), trash.path().c_str()) < 0 && errno != ENOENT)
     throw_errno("remove layer " + diff_id.str());

@@ -8,14 +8,17 @@
 #include <optional>
 #include <thread>
 
+#include "erofs_writer.h"
 #include "gantry/base/bounded_queue.h"
 #include "gantry/base/error.h"
 #include "image_store_impl.h"
 #include "inflate.h"
+#include "tree_writer.h"
 #include "unpack.h"
 
 // Four stages, one thread each: who feeds (and hashes what comes), inflating, hashing the tar, unpacking it. Queues of
-// a few megabytes are between them, so that a slow one is what the others wait for; the files are made by the crew.
+// a few megabytes are between them, so that a slow one is what the others wait for. A layer of some size becomes a
+// file-system image; the files of another one are made by the crew.
 namespace gantry::image {
 namespace {
 
@@ -24,6 +27,8 @@ constexpr std::size_t kSlabsWaiting = 8;
 constexpr std::size_t kPiecesWaiting = 4;
 // More than gzip can do: only bytes that are made to fill disks grow like that.
 constexpr std::uint64_t kMostGrowth = 1100;
+// Compressed. A smaller layer has few files: they are made in the time that a mount takes.
+constexpr std::uint64_t kSmallestImage = 1u << 20;
 
 struct Slab {
   std::unique_ptr<char[]> data{new char[kSlab]};
@@ -87,14 +92,17 @@ class SlabSource : public TarSource {
 
 struct ImageStore::LayerReceiver::State {
   State(Impl& store_in, ExpectedLayer expected_in, std::shared_ptr<Lease> lease_in)
-      : store(store_in),
-        expected(std::move(expected_in)),
-        lease(std::move(lease_in)),
-        crew(store.writer_crew()),
-        ingest(store.layers.ingest()) {
-    auto tree = ingest.path() / "fs";
-    make_directories(tree, 0755);
-    directory = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
+      : store(store_in), expected(std::move(expected_in)), lease(std::move(lease_in)), ingest(store.layers.ingest()) {
+    if (expected.size >= kSmallestImage && store.layers.takes_images()) {
+      place = open_file((ingest.path() / kImage).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+      sink = std::make_unique<ErofsWriter>(place.get());
+    } else {
+      auto tree = ingest.path() / kTree;
+      make_directories(tree, 0755);
+      place = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
+      crew = store.writer_crew();
+      sink = std::make_unique<TreeWriter>(place.get(), crew.get());
+    }
     recipe_file = open_file((ingest.path() / kRecipe).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
     recipe.emplace(recipe_file.get());
     start("layer-inflate", [this] { inflate(); });
@@ -144,9 +152,10 @@ struct ImageStore::LayerReceiver::State {
   Impl& store;
   ExpectedLayer expected;
   std::shared_ptr<Lease> lease;
-  std::shared_ptr<WriterCrew> crew;
   TemporaryDirectory ingest;
-  Fd directory;
+  Fd place;  ///< the directory or the image
+  std::shared_ptr<WriterCrew> crew;
+  std::unique_ptr<TreeSink> sink;
   Fd recipe_file;
   std::optional<RecipeWriter> recipe;
 
@@ -161,7 +170,6 @@ struct ImageStore::LayerReceiver::State {
   BoundedQueue<SlabPtr> to_unpack{kSlabsWaiting};
   std::string diff_id;
   std::uint64_t tar_bytes = 0;
-  UnpackedFiles files;
 
   std::mutex mutex;
   std::exception_ptr failure;  ///< the first
@@ -214,7 +222,7 @@ void ImageStore::LayerReceiver::State::hash() {
 
 void ImageStore::LayerReceiver::State::unpack() {
   SlabSource source(to_unpack, *recipe);
-  files = unpack_tar(source, directory.get(), {}, &*recipe, crew.get());
+  unpack_tar(source, *sink, place.get(), {}, &*recipe);
   if (!recipe->finish()) std::filesystem::remove(ingest.path() / kRecipe);
 }
 
@@ -259,10 +267,11 @@ void ImageStore::LayerReceiver::finish() {
   }
   if (state.diff_id != expected.diff_id.str())
     state.refuse("the tar in it has the digest " + state.diff_id + ", the image says " + expected.diff_id.str());
-  state.directory.reset();
+  rows::Layer row{state.diff_id, state.sink->on_disk(), state.tar_bytes};
+  state.sink.reset();
+  state.place.reset();
   state.recipe.reset();
   state.recipe_file.reset();
-  rows::Layer row{state.diff_id, state.files.on_disk, state.tar_bytes};
   state.store.publish(state.ingest, row, false, state.lease.get());
 }
 

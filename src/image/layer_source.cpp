@@ -76,7 +76,7 @@ bool ImageStore::has_layer_tar(const std::string& diff_id) const {
     canonical = rows::is_canonical(t, diff_id);
     return rows::layer(t, diff_id).has_value();
   });
-  return here && (canonical || std::filesystem::exists(layer_path(diff_id).parent_path() / kRecipe));
+  return here && (canonical || std::filesystem::exists(impl_->layers.place(oci::Digest::parse(diff_id)) / kRecipe));
 }
 
 void ImageStore::write_layer(const std::string& diff_id, const std::function<void(std::string_view)>& sink) {
@@ -88,7 +88,7 @@ void ImageStore::write_layer(const std::string& diff_id, const std::function<voi
     hasher.update(piece);
     sink(piece);
   };
-  auto recipe = tree.parent_path() / kRecipe;
+  auto recipe = impl_->layers.place(oci::Digest::parse(diff_id)) / kRecipe;
   if (std::filesystem::exists(recipe)) {
     Fd file = open_file(recipe.string(), O_RDONLY);
     replay_recipe(file.get(), directory.get(), hashing);

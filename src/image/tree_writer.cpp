@@ -13,6 +13,7 @@
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
 #include "overlay.h"
+#include "write_at.h"
 
 namespace gantry::image {
 namespace {
@@ -191,14 +192,14 @@ void TreeWriter::directory(const EntryName& name, const Attributes& attributes) 
 }
 
 void TreeWriter::file(const EntryName& name, const Attributes& attributes, std::uint64_t size,
-                      const std::function<void(int)>& fill) {
+                      const std::function<void(const Content&)>& fill) {
   if (name.is_root()) refuse(name, "the root is not a directory");
   auto dir = parent(name);
   make_way(dir->get(), name);
   int raw = ::openat(dir->get(), base_of(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivate);
   if (raw < 0) fail(name, "create");
   Fd fd(raw);
-  fill(raw);
+  fill([&](std::string_view piece, std::uint64_t offset) { write_at(raw, piece, offset, shown(name)); });
   if (::ftruncate(raw, static_cast<off_t>(size)) < 0) fail(name, "set length");
   finish_file(raw, name, attributes, false);
 }

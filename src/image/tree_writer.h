@@ -15,48 +15,33 @@
 
 #include "entry_name.h"
 #include "gantry/base/fd.h"
+#include "tree_sink.h"
 #include "writer_crew.h"
 
 namespace gantry::image {
 
-/// What a file is besides its name and content.
-struct Attributes {
-  std::uint32_t mode = 0;  ///< the lower twelve bits
-  std::uint32_t uid = 0;
-  std::uint32_t gid = 0;
-  timespec mtime{};
-  std::map<std::string, std::string> xattrs;
-};
-
 /// Creates files below one directory, each name resolved from that directory's descriptor without following links.
-/// An existing file is replaced; a directory is never replaced by something else. Errors name the entry.
 ///
 /// With a crew, small files are made by its threads while the caller reads on. What depends on an earlier entry (a name
 /// that was there before, a parent that is missing) waits for them first; hard links are made at the end, in order.
-class TreeWriter {
+class TreeWriter : public TreeSink {
  public:
   /// Borrows `root`. What it holds already is treated as earlier entries are.
   explicit TreeWriter(int root, WriterCrew* crew = nullptr);
 
-  void directory(const EntryName& name, const Attributes& attributes);
-  /// `fill` writes the content into the descriptor; the file gets the length `size` afterwards.
+  void directory(const EntryName& name, const Attributes& attributes) override;
   void file(const EntryName& name, const Attributes& attributes, std::uint64_t size,
-            const std::function<void(int)>& fill);
-  /// The same with all of its content at once.
-  void small_file(const EntryName& name, const Attributes& attributes, std::string content);
-  void symlink(const EntryName& name, const Attributes& attributes, const std::string& target);
-  void hard_link(const EntryName& name, const EntryName& target);
-  /// A device or fifo: `type` is S_IFCHR, S_IFBLK or S_IFIFO.
-  void node(const EntryName& name, const Attributes& attributes, mode_t type, dev_t device);
-  /// overlayfs' mark that the name below is deleted.
-  void whiteout(const EntryName& name);
-  /// overlayfs' mark that nothing below the directory `name` shows through.
-  void opaque(const EntryName& name);
+            const std::function<void(const Content&)>& fill) override;
+  void small_file(const EntryName& name, const Attributes& attributes, std::string content) override;
+  void symlink(const EntryName& name, const Attributes& attributes, const std::string& target) override;
+  void hard_link(const EntryName& name, const EntryName& target) override;
+  void node(const EntryName& name, const Attributes& attributes, mode_t type, dev_t device) override;
+  void whiteout(const EntryName& name) override;
+  void opaque(const EntryName& name) override;
   /// Ends what is under way and gives directories their attributes, which creating their content would change, or
-  /// which would change their content (default access lists, the set-group-id bit). Call last, once.
-  void finish();
-  /// Bytes that the files occupy, after `finish`.
-  std::uint64_t on_disk() const { return on_disk_; }
+  /// which would change their content (default access lists, the set-group-id bit).
+  void finish() override;
+  std::uint64_t on_disk() const override { return on_disk_; }
 
  private:
   using Directory = std::shared_ptr<const Fd>;

@@ -23,8 +23,8 @@ constexpr la_int64_t kSmallFile = 96 << 10;  // larger ones gain nothing from be
 
 class Unpacker {
  public:
-  Unpacker(TarReader& reader, int directory, const UnpackOptions& options, RecipeWriter* recipe, WriterCrew* crew)
-      : reader_(reader), options_(options), recipe_(recipe), writer_(directory, crew), space_(directory) {}
+  Unpacker(TarReader& reader, TreeSink& writer, int place, const UnpackOptions& options, RecipeWriter* recipe)
+      : reader_(reader), options_(options), recipe_(recipe), writer_(writer), space_(place) {}
 
   std::uint64_t run() {
     std::uint64_t count = 0;
@@ -35,7 +35,6 @@ class Unpacker {
     writer_.finish();
     return count;
   }
-  std::uint64_t on_disk() const { return writer_.on_disk(); }
 
  private:
   [[noreturn]] void refuse(const std::string& why) const {
@@ -107,20 +106,12 @@ class Unpacker {
       writer_.small_file(name_, attributes(), std::move(content));
       return;
     }
-    writer_.file(name_, attributes(), static_cast<std::uint64_t>(size), [&](int fd) {
-      reader_.content([&](std::string_view piece, std::uint64_t offset) { write_at(fd, piece, offset); });
+    writer_.file(name_, attributes(), static_cast<std::uint64_t>(size), [&](const TreeSink::Content& take) {
+      reader_.content([&](std::string_view piece, std::uint64_t offset) {
+        space_.wrote(piece.size());
+        take(piece, offset);
+      });
     });
-  }
-
-  void write_at(int fd, std::string_view piece, std::uint64_t offset) {
-    space_.wrote(piece.size());
-    while (!piece.empty()) {
-      ssize_t n = ::pwrite(fd, piece.data(), piece.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw_errno("archive entry \"" + name_.path() + "\": write");
-      piece.remove_prefix(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
   }
 
   void take_device(mode_t type) {
@@ -165,7 +156,7 @@ class Unpacker {
   TarReader& reader_;
   const UnpackOptions& options_;
   RecipeWriter* recipe_;
-  TreeWriter writer_;
+  TreeSink& writer_;
   SpaceGuard space_;
   ::archive_entry* entry_ = nullptr;
   EntryName name_;
@@ -181,23 +172,19 @@ Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
 Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
                         const std::function<void(std::uint64_t)>& progress, RecipeWriter* recipe) {
   PlainStream stream(fd, progress, recipe);
-  auto files = unpack_tar(stream, directory, options, recipe, nullptr);
+  TreeWriter writer(directory);
   Unpacked out;
-  out.entries = files.entries;
+  out.entries = unpack_tar(stream, writer, directory, options, recipe);
   out.bytes = stream.size();
   out.digest = stream.digest();
   return out;
 }
 
-UnpackedFiles unpack_tar(TarSource& source, int directory, const UnpackOptions& options, RecipeWriter* recipe,
-                         WriterCrew* crew) {
+std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, int place, const UnpackOptions& options,
+                         RecipeWriter* recipe) {
   PlainNames names;
   TarReader reader(source);
-  Unpacker unpacker(reader, directory, options, recipe, crew);
-  UnpackedFiles out;
-  out.entries = unpacker.run();
-  out.on_disk = unpacker.on_disk();
-  return out;
+  return Unpacker(reader, sink, place, options, recipe).run();
 }
 
 }  // namespace gantry::image

@@ -3,7 +3,7 @@
 #include "archive_reader.h"
 #include "gantry/image/archive.h"
 #include "tar_recipe.h"
-#include "writer_crew.h"
+#include "tree_sink.h"
 
 namespace gantry::image {
 
@@ -11,13 +11,9 @@ namespace gantry::image {
 Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
                         const std::function<void(std::uint64_t)>& progress, RecipeWriter* recipe);
 
-struct UnpackedFiles {
-  std::uint64_t entries = 0;
-  std::uint64_t on_disk = 0;  ///< bytes that the files occupy
-};
-
-/// A tar from any source. `crew` (may be null) makes the small files.
-UnpackedFiles unpack_tar(TarSource& source, int directory, const UnpackOptions& options, RecipeWriter* recipe,
-                         WriterCrew* crew);
+/// A tar from any source, into any sink. `place`: a descriptor on the file system that it fills. Returns the number of
+/// entries.
+std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, int place, const UnpackOptions& options,
+                         RecipeWriter* recipe);
 
 }  // namespace gantry::image

@@ -7,7 +7,8 @@
 P=$(free_port)
 R=127.0.0.1:$P
 serve registry "$P"
-make_image "$R/app:1" 3 20
+make_image "$R/app:1" 0.5 20
+make_image "$R/large:1" 3 20
 start_daemon
 gantry pull -q "$R/app:1" >/dev/null
 top() { echo "$W/data/layers/$(gantry image inspect "$1" | jq -r '.[0].layers[-1]' | cut -d: -f2)/fs"; }
@@ -55,6 +56,47 @@ expect "kept" "$(ls "$W/data/layers/old" | wc -l)" 1
 gantry rm -f keeps >/dev/null
 gantry image verify -q
 expect "dropped" "$(ls "$W/data/layers/old" | wc -l)" 0
+
+say "the same of a layer that is one file-system image"
+gantry pull -q "$R/large:1" >/dev/null
+gantry run --rm "$R/large:1" cat /data/3 >"$W/three"
+# Other bytes in the middle of what /data/3 has in the image.
+spoil_image() {
+    python3 - "$1" "$W/three" <<'END'
+import sys
+content = open(sys.argv[2], "rb").read()
+with open(sys.argv[1], "r+b") as image:
+    at = image.read().index(content[:4096])
+    image.seek(at + 100)
+    image.write(b"XXXX")
+END
+}
+image=$(layers_of "$R/large:1" | tail -n 1)/image
+spoil_image "$image"
+gantry run -d --name keeps "$R/large:1" sh -c 'while true; do sleep 1; done' >/dev/null
+expect "damaged" "$(status gantry image verify -q "$R/large:1")" 1
+contains "named" "$(cat "$W/out")" "/data/3 has other content"
+gantry image verify --repair -q >"$W/out" || fail "repair: $(cat "$W/out")"
+contains "repaired" "$(cat "$W/out")" "repaired layer"
+gantry run --rm "$R/large:1" cat /data/3 | cmp - "$W/three" || fail "not repaired"
+gantry exec keeps sh -c 'cat /data/* >/dev/null' || fail "the running container cannot read"
+expect "kept" "$(ls "$W/data/layers/old" | wc -l)" 1
+gantry rm -f keeps >/dev/null
+gantry image verify -q
+expect "dropped" "$(ls "$W/data/layers/old" | wc -l)" 0
+for size in 100000 2000 0; do
+    truncate -s "$size" "$image"
+    expect "cut off at $size" "$(status gantry image verify -q "$R/large:1")" 1
+    gantry image verify --repair -q >"$W/out" || fail "repair of what was cut off at $size: $(cat "$W/out")"
+    gantry run --rm "$R/large:1" cat /data/3 | cmp - "$W/three" || fail "not repaired after $size"
+done
+rm "$image"
+expect "gone" "$(status gantry image verify -q "$R/large:1")" 1
+contains "says so" "$(cat "$W/out")" "its files are gone"
+gantry image verify --repair -q >/dev/null || fail "repair of one that was gone"
+gantry run --rm "$R/large:1" cat /data/3 | cmp - "$W/three" || fail "not repaired when it was gone"
+gantry image rm "$R/large:1" >/dev/null
+expect "unmounted" "$(grep -c "$W/run/layers/" /proc/self/mountinfo || true)" "$(layers_of "$R/app:1" | while read -r place; do if [ -e "$place/image" ]; then echo "$place"; fi; done | wc -l)"
 
 say "configuration and manifest"
 printf '{}' >"$(blob_of id)"

@@ -145,7 +145,8 @@ finish() {
     id=$(instance)
     ip -o link show | grep -o "gt$id[^:@ ]*" | while read -r link; do ip link delete "$link" 2>/dev/null; done
     nft list tables 2>/dev/null | grep "gantry_$id" | while read -r table; do nft delete "$table"; done
-    if mountpoint -q "$W/tmpfs" 2>/dev/null; then umount -l "$W/tmpfs"; fi
+    local place
+    for place in "$W/tmpfs" "$W/run/layers"; do if mountpoint -q "$place" 2>/dev/null; then umount -R -l "$place"; fi; done
     rm -rf "$W"
     if [ "$code" = 0 ] && [ "$waiting" != 0 ]; then
         echo "SKIP: $waiting steps wait for what the engine does not support yet"

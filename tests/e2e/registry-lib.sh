@@ -25,3 +25,26 @@ copy() { skopeo --insecure-policy copy -q --dest-tls-verify=false --src-tls-veri
 make_image() {
     python3 "$GANTRY_SOURCE/tests/e2e/make_image.py" "$@"
 }
+
+# layers_of REFERENCE: where its layers are kept, one a line, the top one last
+layers_of() { gantry image inspect "$1" | jq -r '.[0].layers[]' | sed "s|sha256:|$W/data/layers/|"; }
+# see_image REFERENCE: its tree, put together without our daemon, is at $W/tmpfs/all until forget_image
+see_image() {
+    local place lower= number=0
+    mkdir -p "$W/tmpfs"
+    mount -t tmpfs tmpfs "$W/tmpfs"
+    for place in $(layers_of "$1"); do
+        if [ -e "$place/image" ]; then
+            number=$((number + 1))
+            mkdir "$W/tmpfs/$number"
+            mount -t erofs -o loop,ro "$place/image" "$W/tmpfs/$number"
+            place=$W/tmpfs/$number
+        else
+            place=$place/fs
+        fi
+        lower=$place${lower:+:$lower}
+    done
+    mkdir "$W/tmpfs/all"
+    mount -t overlay overlay -o "ro,lowerdir=$lower" "$W/tmpfs/all"
+}
+forget_image() { umount -R "$W/tmpfs"; }

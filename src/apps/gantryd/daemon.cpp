@@ -89,7 +89,7 @@ struct Daemon {
         transfers(kTransfers),
         database(options.data_dir / "gantry.db", schemas()),
         content(options.data_dir / "content"),
-        images(database, content, options.data_dir / "layers"),
+        images(database, content, options.data_dir / "layers", options.run_dir / "layers"),
         volumes(database, options.data_dir / "volumes"),
         networks(executor, pool, database, instance),
         runtime(executor, pool,

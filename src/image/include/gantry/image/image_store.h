@@ -22,8 +22,8 @@
 #include "gantry/store/store.h"
 
 /// The image module owns images: their names (references), configuration and manifest (blobs in the content store) and
-/// their layers, each unpacked once under `<data_dir>/layers/<diff id>/fs` in overlayfs form (whiteouts are 0:0
-/// character devices, opaque directories carry trusted.overlay.opaque). An image is visible only when everything under
+/// their layers, each unpacked once under `<data_dir>/layers/<diff id>`, into a directory or a file-system image, in
+/// overlayfs form (whiteouts are 0:0 character devices, opaque directories carry trusted.overlay.opaque). An image is visible only when everything under
 /// it is durable. Blocking; call on the pool. Thread-safe.
 namespace gantry::image {
 
@@ -96,7 +96,9 @@ inline constexpr char kOriginLabel[] = "gantry.origin";
 
 class ImageStore {
  public:
-  ImageStore(store::Database& database, content::ContentStore& content, std::filesystem::path layers_dir);
+  /// `mounts_dir`: where layers that are file-system images are mounted, below /run; empty: all are directories.
+  ImageStore(store::Database& database, content::ContentStore& content, std::filesystem::path layers_dir,
+             std::filesystem::path mounts_dir = {});
   ~ImageStore();
 
   /// Removes what a crash left: half-unpacked layers, rows without content. Call once at start.
@@ -137,7 +139,7 @@ class ImageStore {
   /// A root file system as a tar stream (plain, gzip, zstd, xz), read from `fd`, becomes a one-layer image.
   ImageInfo import(int fd, const std::string& reference, oci::ImageConfig config, const ProgressSink& progress);
 
-  /// Where the layer's files are, for overlayfs. The layer stays while an image or a lease has it.
+  /// Where the layer's files are, for overlayfs; mounted now, if need be. The layer stays while an image or a lease has it.
   std::filesystem::path layer_path(const std::string& diff_id) const;
 
   /// Keeps layers and blobs alive while a build or a pull works with them; released in the destructor, forgotten by a
