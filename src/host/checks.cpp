@@ -83,6 +83,14 @@ Finding check_overlay(const Places&) {
   return failure("this kernel has no overlayfs", "load it with 'modprobe overlay', or use a distribution kernel");
 }
 
+Finding check_layer_images(const Places&) {
+  bool loop = fs::exists("/dev/loop-control");
+  if (kernel_has("erofs") && loop) return ok("EROFS and loop devices are there");
+  return warning(fmt::format("this host has no {}: large layers are unpacked to directories, which takes longer",
+                             loop ? "EROFS" : "loop devices"),
+                 "load it with 'modprobe erofs loop', or use a distribution kernel");
+}
+
 Finding check_id_mapped_mounts(const Places& places) {
   auto directory = existing(places.data_dir);
   auto problem = try_id_mapped_mount(directory);
@@ -222,6 +230,7 @@ constexpr std::array kChecks{
     Check{"kernel", check_kernel},
     Check{"user namespaces", check_user_namespaces},
     Check{"overlayfs", check_overlay},
+    Check{"layer images", check_layer_images},
     Check{"id-mapped mounts", check_id_mapped_mounts},
     Check{"seccomp", check_seccomp},
     Check{"cgroups", check_cgroups},

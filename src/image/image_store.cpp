@@ -119,19 +119,14 @@ void ImageStore::Impl::publish(TemporaryDirectory& ingest, const rows::Layer& la
 
 std::string ImageStore::import_layer(int fd, Lease& lease, const ProgressSink& progress) {
   constexpr char kLine[] = "layer";
-  TemporaryDirectory ingest = impl_->layers.ingest();
-  fs::path tree = ingest.path() / kTree;
-  make_directories(tree, 0755);
-  Fd directory = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
-  Fd recipe_file = open_file((ingest.path() / kRecipe).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
-  RecipeWriter recipe(recipe_file.get());
-  auto unpacked =
-      unpack_archive(fd, directory.get(), {}, counting(progress, kLine, "unpacking", length_of(fd)), &recipe);
-  if (!recipe.finish()) std::filesystem::remove(ingest.path() / kRecipe);
+  auto size = length_of(fd);
+  Impl::NewLayer layer(*impl_, size);
+  PlainStream stream(fd, counting(progress, kLine, "unpacking", size), &*layer.recipe);
+  unpack_tar(stream, *layer.sink, layer.place.get(), {}, &*layer.recipe);
   report(progress, kLine, "writing to disk");
-  rows::Layer layer{unpacked.digest.str(), disk_usage(directory.get()), unpacked.bytes};
-  impl_->publish(ingest, layer, false, &lease);
-  return layer.diff_id;
+  auto diff_id = stream.digest().str();
+  layer.publish(*impl_, diff_id, stream.size(), lease);
+  return diff_id;
 }
 
 ImageInfo ImageStore::import(int fd, const std::string& reference, oci::ImageConfig config,

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,6 +12,8 @@
 #include "layer_directory.h"
 #include "lease.h"
 #include "rows.h"
+#include "tar_recipe.h"
+#include "tree_sink.h"
 #include "writer_crew.h"
 
 namespace gantry::image {
@@ -44,6 +48,21 @@ struct ImageStore::Impl {
   ImageInfo describe(const std::string& id) const;
   /// Gives a finished directory its name and its row, unless an equal layer is there.
   void publish(TemporaryDirectory& ingest, const rows::Layer& layer, bool canonical, Lease* lease);
+
+  /// A layer that is on its way in: where its files go, and what is noted about its tar.
+  struct NewLayer {
+    /// `size`: of the archive it comes in, 0 when nobody knows. A layer of some size becomes a file-system image.
+    NewLayer(Impl& store, std::uint64_t size);
+    /// All is written: closes everything and publishes it, held by `lease`.
+    void publish(Impl& store, const std::string& diff_id, std::uint64_t tar_bytes, Lease& lease);
+
+    TemporaryDirectory ingest;
+    Fd place;                          ///< the directory or the image
+    std::shared_ptr<WriterCrew> crew;  ///< of a directory
+    std::unique_ptr<TreeSink> sink;
+    Fd recipe_file;
+    std::optional<RecipeWriter> recipe;
+  };
 
   std::shared_ptr<WriterCrew> writer_crew();
   void write_touched(store::Transaction& t);

@@ -80,7 +80,7 @@ class LayerChecker {
   // An image is mounted anew: what others have mounted may still be in memory as it was.
   void open() {
     auto image = layer_.directory / kImage;
-    if (::access(image.c_str(), F_OK) == 0) mount_ = mount_image(image);
+    if (::access(image.c_str(), F_OK) == 0) mount_ = mount_image(image, true);
     auto tree = mount_ ? "/proc/self/fd/" + std::to_string(mount_.get()) : (layer_.directory / kTree).string();
     directory_ = Fd(::open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory_) return;

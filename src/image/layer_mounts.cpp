@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "erofs_writer.h"
 #include "gantry/base/error.h"
@@ -27,9 +29,24 @@ constexpr int kMostTries = 64;
               "check that the kernel has EROFS and loop devices: 'modprobe erofs loop'");
 }
 
+// Whether most of a file is in memory, as it is after it was written.
+bool is_in_memory(int file) {
+  struct stat info {};
+  if (::fstat(file, &info) < 0 || info.st_size == 0) return false;
+  auto size = static_cast<std::size_t>(info.st_size);
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+  if (at == MAP_FAILED) return false;
+  auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((size + page - 1) / page);
+  bool known = ::mincore(at, size, pages.data()) == 0;
+  ::munmap(at, size);
+  auto resident = std::count_if(pages.begin(), pages.end(), [](unsigned char one) { return (one & 1) != 0; });
+  return known && static_cast<std::size_t>(resident) * 2 > pages.size();
+}
+
 // A loop device that frees itself with its last user. Kernels before 6.12 mount EROFS from a device only; and mounts of
 // one device share what is in memory, which those of one file do not.
-Fd loop_device(const fs::path& image) {
+Fd loop_device(const fs::path& image, bool fresh) {
   Fd file(::open(image.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) throw_errno("open " + image.string());
   Fd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
@@ -41,8 +58,10 @@ Fd loop_device(const fs::path& image) {
     if (!device) fail("open /dev/loop" + std::to_string(number));
     loop_config wanted{};
     wanted.fd = static_cast<__u32>(file.get());
-    // What is read is kept once, as the layer's; not as the image's, too.
-    wanted.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
+    wanted.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+    // What is read is kept once, as the layer's and not as the image's, too; but the first start after a pull finds
+    // what that has written in memory.
+    if (fresh || !is_in_memory(file.get())) wanted.info.lo_flags |= LO_FLAGS_DIRECT_IO;
     if (::ioctl(device.get(), LOOP_CONFIGURE, &wanted) == 0) return device;
     if (errno != EBUSY) fail("set up a loop device for " + image.string());  // else somebody else took it
   }
@@ -71,8 +90,8 @@ std::string probe() {
 
 }  // namespace
 
-Fd mount_image(const fs::path& image) {
-  Fd device = loop_device(image);
+Fd mount_image(const fs::path& image, bool fresh) {
+  Fd device = loop_device(image, fresh);
   auto path = fs::read_symlink("/proc/self/fd/" + std::to_string(device.get()));
   Fd context(::fsopen("erofs", FSOPEN_CLOEXEC));
   if (!context) fail("mount an EROFS image");

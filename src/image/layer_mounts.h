@@ -44,7 +44,7 @@ class LayerMounts {
 };
 
 /// An EROFS image as a mount that is attached nowhere, read-only: it goes when the last descriptor is closed, and its
-/// loop device with it. Sees the file as it is on the disk now. Error unavailable.
-Fd mount_image(const std::filesystem::path& image);
+/// loop device with it. `fresh`: sees what is on the disk now, not what is in memory. Error unavailable.
+Fd mount_image(const std::filesystem::path& image, bool fresh = false);
 
 }  // namespace gantry::image

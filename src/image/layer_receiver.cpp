@@ -1,6 +1,5 @@
 #include "gantry/image/layer_receiver.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -8,12 +7,10 @@
 #include <optional>
 #include <thread>
 
-#include "erofs_writer.h"
 #include "gantry/base/bounded_queue.h"
 #include "gantry/base/error.h"
 #include "image_store_impl.h"
 #include "inflate.h"
-#include "tree_writer.h"
 #include "unpack.h"
 
 // Four stages, one thread each: who feeds (and hashes what comes), inflating, hashing the tar, unpacking it. Queues of
@@ -27,8 +24,6 @@ constexpr std::size_t kSlabsWaiting = 8;
 constexpr std::size_t kPiecesWaiting = 4;
 // More than gzip can do: only bytes that are made to fill disks grow like that.
 constexpr std::uint64_t kMostGrowth = 1100;
-// Compressed. A smaller layer has few files: they are made in the time that a mount takes.
-constexpr std::uint64_t kSmallestImage = 1u << 20;
 
 struct Slab {
   std::unique_ptr<char[]> data{new char[kSlab]};
@@ -92,19 +87,7 @@ class SlabSource : public TarSource {
 
 struct ImageStore::LayerReceiver::State {
   State(Impl& store_in, ExpectedLayer expected_in, std::shared_ptr<Lease> lease_in)
-      : store(store_in), expected(std::move(expected_in)), lease(std::move(lease_in)), ingest(store.layers.ingest()) {
-    if (expected.size >= kSmallestImage && store.layers.takes_images()) {
-      place = open_file((ingest.path() / kImage).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
-      sink = std::make_unique<ErofsWriter>(place.get());
-    } else {
-      auto tree = ingest.path() / kTree;
-      make_directories(tree, 0755);
-      place = open_file(tree.string(), O_RDONLY | O_DIRECTORY);
-      crew = store.writer_crew();
-      sink = std::make_unique<TreeWriter>(place.get(), crew.get());
-    }
-    recipe_file = open_file((ingest.path() / kRecipe).string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
-    recipe.emplace(recipe_file.get());
+      : store(store_in), expected(std::move(expected_in)), lease(std::move(lease_in)), layer(store, expected.size) {
     start("layer-inflate", [this] { inflate(); });
     start("layer-hash", [this] { hash(); });
     start("layer-unpack", [this] { unpack(); });
@@ -152,12 +135,7 @@ struct ImageStore::LayerReceiver::State {
   Impl& store;
   ExpectedLayer expected;
   std::shared_ptr<Lease> lease;
-  TemporaryDirectory ingest;
-  Fd place;  ///< the directory or the image
-  std::shared_ptr<WriterCrew> crew;
-  std::unique_ptr<TreeSink> sink;
-  Fd recipe_file;
-  std::optional<RecipeWriter> recipe;
+  Impl::NewLayer layer;
 
   oci::Hasher compressed;
   SlabPtr collected;  ///< small pieces, until they are worth handing on
@@ -221,9 +199,8 @@ void ImageStore::LayerReceiver::State::hash() {
 }
 
 void ImageStore::LayerReceiver::State::unpack() {
-  SlabSource source(to_unpack, *recipe);
-  unpack_tar(source, *sink, place.get(), {}, &*recipe);
-  if (!recipe->finish()) std::filesystem::remove(ingest.path() / kRecipe);
+  SlabSource source(to_unpack, *layer.recipe);
+  unpack_tar(source, *layer.sink, layer.place.get(), {}, &*layer.recipe);
 }
 
 ImageStore::LayerReceiver::LayerReceiver(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -267,28 +244,13 @@ void ImageStore::LayerReceiver::finish() {
   }
   if (state.diff_id != expected.diff_id.str())
     state.refuse("the tar in it has the digest " + state.diff_id + ", the image says " + expected.diff_id.str());
-  rows::Layer row{state.diff_id, state.sink->on_disk(), state.tar_bytes};
-  state.sink.reset();
-  state.place.reset();
-  state.recipe.reset();
-  state.recipe_file.reset();
-  state.store.publish(state.ingest, row, false, state.lease.get());
+  state.layer.publish(state.store, state.diff_id, state.tar_bytes, *state.lease);
 }
 
 std::unique_ptr<ImageStore::LayerReceiver> ImageStore::receive_layer(ExpectedLayer expected,
                                                                      std::shared_ptr<Lease> lease) {
   auto state = std::make_unique<LayerReceiver::State>(*impl_, std::move(expected), std::move(lease));
   return std::unique_ptr<LayerReceiver>(new LayerReceiver(std::move(state)));
-}
-
-std::shared_ptr<WriterCrew> ImageStore::Impl::writer_crew() {
-  std::lock_guard lock(mutex);
-  auto running = crew.lock();
-  if (!running) {
-    running = std::make_shared<WriterCrew>(std::clamp(std::thread::hardware_concurrency(), 2u, 16u));
-    crew = running;
-  }
-  return running;
 }
 
 }  // namespace gantry::image

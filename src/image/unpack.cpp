@@ -166,15 +166,10 @@ class Unpacker {
 
 Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
                         const std::function<void(std::uint64_t)>& progress) {
-  return unpack_archive(fd, directory, options, progress, nullptr);
-}
-
-Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
-                        const std::function<void(std::uint64_t)>& progress, RecipeWriter* recipe) {
-  PlainStream stream(fd, progress, recipe);
+  PlainStream stream(fd, progress);
   TreeWriter writer(directory);
   Unpacked out;
-  out.entries = unpack_tar(stream, writer, directory, options, recipe);
+  out.entries = unpack_tar(stream, writer, directory, options, nullptr);
   out.bytes = stream.size();
   out.digest = stream.digest();
   return out;

@@ -7,12 +7,8 @@
 
 namespace gantry::image {
 
-/// The public function, and `recipe` (may be null) learns how the tar is made again. The caller finishes it.
-Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
-                        const std::function<void(std::uint64_t)>& progress, RecipeWriter* recipe);
-
-/// A tar from any source, into any sink. `place`: a descriptor on the file system that it fills. Returns the number of
-/// entries.
+/// A tar from any source, into any sink. `place`: a descriptor on the file system that it fills. `recipe` (may
+/// be null) learns how the tar is made again; the caller finishes it. Returns the number of entries.
 std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, int place, const UnpackOptions& options,
                          RecipeWriter* recipe);
 

@@ -130,7 +130,7 @@ printf 'FROM local/box:1\nRUN echo one > /one && echo two > /two\n' >"$W/Dockerf
 # The same bytes whenever it is built: what comes again is then the very layer that was damaged.
 built() { gantry build -q --build-arg SOURCE_DATE_EPOCH=1700000000 -t local/built:1 -f "$W/Dockerfile" "$W/rootfs" >/dev/null; }
 built
-spoil "$(top local/box:1)/bin/busybox"
+printf XXXX | dd of="$(layers_of local/box:1)/image" bs=1 seek=1000000 conv=notrunc status=none  # in the middle of busybox
 expect "damaged" "$(status gantry image verify -q --repair local/box:1)" 1
 contains "load it" "$(cat "$W/out")" "load or import the image again"
 gantry image import "$W/rootfs.tar" local/box:1 >/dev/null

@@ -10,6 +10,8 @@
 #include <filesystem>
 
 #include "apt_sources.h"
+#include "archive_reader.h"
+#include "erofs_writer.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
 #include "gantry/image/archive.h"
@@ -17,6 +19,7 @@
 #include "gantry/image/tree_archive.h"
 #include "gantry/oci/reference.h"
 #include "layer_tar.h"
+#include "unpack.h"
 
 namespace {
 
@@ -70,7 +73,23 @@ bool is_small(const fs::path& tree) {
 // In memory where that is possible: thousands of small trees are made and removed.
 fs::path scratch() { return ::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm") : fs::temp_directory_path(); }
 
+// The same archive as a file-system image: written, or refused with an Error.
+void image_of(const std::string& bytes) {
+  Fd file(::memfd_create("archive", MFD_CLOEXEC)), made(::memfd_create("image", MFD_CLOEXEC));
+  write_all(file.get(), bytes, "archive");
+  ::lseek(file.get(), 0, SEEK_SET);
+  try {
+    image::PlainStream stream(file.get(), {});
+    image::ErofsWriter writer(made.get());
+    image::unpack_tar(stream, writer, made.get(), {}, nullptr);
+    require(::lseek(made.get(), 0, SEEK_END) % 4096 == 0);
+  } catch (const Error& error) {
+    require(!error.message().empty());
+  }
+}
+
 void archive(const std::string& bytes) {
+  image_of(bytes);
   TemporaryDirectory dir(scratch(), "gantry-fuzz-");
   write_file(dir.path() / "outside", "untouched");
   try {
