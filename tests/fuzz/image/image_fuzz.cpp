@@ -88,7 +88,7 @@ void image_of(const std::string& bytes) {
   }
 }
 
-void archive(const std::string& bytes) {
+void tree_of(const std::string& bytes) {
   image_of(bytes);
   TemporaryDirectory dir(scratch(), "gantry-fuzz-");
   write_file(dir.path() / "outside", "untouched");
@@ -208,6 +208,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   else if (data[0] == 'p')
     put(with_checksums(text));
   else
-    archive(with_checksums(text));
+    tree_of(with_checksums(text));
   return 0;
 }

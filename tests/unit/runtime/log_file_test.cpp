@@ -88,7 +88,7 @@ TEST_F(LogFile, NothingTwiceAndNothingLostWhileNamesAreShifted) {
   });
   LogReader reader(directory_.path());
   std::string read;
-  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(45);
   while (read.size() < written.size() && std::chrono::steady_clock::now() < end) read += rest(reader);
   shim.join();
   EXPECT_EQ(read + rest(reader), written);
