@@ -23,10 +23,11 @@ std::string reason(::archive* handle) {
 
 }  // namespace
 
-PlainStream::PlainStream(int fd, std::function<void(std::uint64_t)> progress, RecipeWriter* recipe)
+PlainStream::PlainStream(int fd, std::function<void(std::uint64_t)> progress, RecipeWriter* recipe, std::string head)
     : fd_(fd),
       progress_(std::move(progress)),
       recipe_(recipe),
+      head_(std::move(head)),
       buffer_(std::make_unique<char[]>(kPiece)),
       handle_(archive_read_new()) {
   for (auto support :
@@ -48,6 +49,11 @@ void PlainStream::open() {
 
 la_ssize_t PlainStream::read(::archive* handle, void* self, const void** buffer) {
   auto& stream = *static_cast<PlainStream*>(self);
+  if (!stream.head_.empty() && !std::exchange(stream.past_head_, true)) {
+    *buffer = stream.head_.data();
+    stream.received_ += stream.head_.size();
+    return static_cast<la_ssize_t>(stream.head_.size());
+  }
   ssize_t n;
   do n = ::read(stream.fd_, stream.buffer_.get(), kPiece);
   while (n < 0 && errno == EINTR);

@@ -34,8 +34,9 @@ class TarSource {
 /// keeps a pointer to it.
 class PlainStream : public TarSource {
  public:
-  /// `recipe`, if there is one, gets every byte.
-  PlainStream(int fd, std::function<void(std::uint64_t)> progress, RecipeWriter* recipe = nullptr);
+  /// `recipe`, if there is one, gets every byte. `head`: what has been read from `fd` already.
+  PlainStream(int fd, std::function<void(std::uint64_t)> progress, RecipeWriter* recipe = nullptr,
+              std::string head = {});
   PlainStream(const PlainStream&) = delete;
   PlainStream& operator=(const PlainStream&) = delete;
 
@@ -52,6 +53,8 @@ class PlainStream : public TarSource {
   int fd_;
   std::function<void(std::uint64_t)> progress_;
   RecipeWriter* recipe_;
+  std::string head_;
+  bool past_head_ = false;
   std::unique_ptr<char[]> buffer_;
   std::uint64_t received_ = 0;
   std::uint64_t size_ = 0;

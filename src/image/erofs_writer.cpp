@@ -1,6 +1,7 @@
 #include "erofs_writer.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ constexpr std::size_t kInode = 64;    // the extended form
 constexpr std::size_t kLinksAt = 44;  // in an inode
 constexpr std::size_t kSuperAt = 1024;
 constexpr std::size_t kSuper = 128;
+constexpr std::size_t kUuidAt = 48, kUuid = 16;
 constexpr std::uint64_t kRootAt = kSuperAt + kSuper;
 constexpr std::uint64_t kRootBlocks = 16;  // the root's inode has its number in 16 bits, so it stands in front
 constexpr std::size_t kDirent = 12;
@@ -38,6 +40,9 @@ constexpr std::size_t kMostData = 1u << 20;
 constexpr std::uint64_t kStartEvery = 8u << 20;
 constexpr std::size_t kLongestPath = 4095;  // as for any system call
 constexpr std::uint64_t kStatBlock = 512;
+constexpr unsigned kMostMajor = 0xfff, kMostMinor = 0xfffff;
+// An archive is small for what it makes others remember, so there is an end to that: about a gigabyte.
+constexpr std::size_t kMostFiles = 4u << 20;
 
 std::string shown(const EntryName& name) { return "archive entry \"" + name.path() + "\""; }
 
@@ -76,30 +81,56 @@ struct Prefix {
 constexpr Prefix kPrefixes[] = {
     {"user.", 1}, {"system.posix_acl_access", 2}, {"system.posix_acl_default", 3}, {"trusted.", 4}, {"security.", 6}};
 
-// What a file system that is written to by system calls would not take (linux/posix_acl_xattr.h, linux/capability.h).
-bool is_sound(std::string_view key, std::string_view value) {
-  auto word = [&] {
-    std::uint32_t out = 0;
-    for (std::size_t i = 4; i-- > 0;) out = out << 8 | static_cast<unsigned char>(value[i]);
-    return out;
-  };
-  if (key.starts_with("system.posix_acl_")) return value.size() >= 4 && value.size() % 8 == 4 && word() == 2;
-  if (key != "security.capability") return true;
-  if (value.size() < 4) return false;
-  auto revision = word() >> 24;
-  return (revision == 1 && value.size() == 12) || (revision == 2 && value.size() == 20) ||
-         (revision == 3 && value.size() == 24);
+std::uint32_t number_at(std::string_view bytes, std::size_t at, std::size_t size) {
+  std::uint32_t out = 0;
+  while (size-- > 0) out = out << 8 | static_cast<unsigned char>(bytes[at + size]);
+  return out;
 }
 
-std::string encoded_xattrs(const Attributes& attributes, const EntryName& name) {
-  if (attributes.xattrs.empty()) return {};
+// linux/posix_acl_xattr.h: a version, then entries of tag, permissions and id, in the order of their tags.
+bool is_acl(std::string_view value) {
+  enum : std::uint32_t { user_obj = 1, user = 2, group_obj = 4, group = 8, mask = 16, other = 32 };
+  if (value.size() < 4 || value.size() % 8 != 4 || number_at(value, 0, 4) != 2) return false;
+  std::uint32_t last = 0, seen = 0;
+  for (std::size_t at = 4; at < value.size(); at += 8) {
+    auto tag = number_at(value, at, 2);
+    bool many = tag == user || tag == group;
+    bool known = many || tag == user_obj || tag == group_obj || tag == mask || tag == other;
+    if (!known || number_at(value, at + 2, 2) > 7 || tag < last || (tag == last && !many)) return false;
+    last = tag;
+    seen |= tag;
+  }
+  constexpr std::uint32_t kNeeded = user_obj | group_obj | other;
+  bool named = (seen & (user | group)) != 0;
+  return (seen & kNeeded) == kNeeded && (!named || (seen & mask) != 0);
+}
+
+// linux/capability.h, VFS_CAP_REVISION_2 and _3.
+bool is_capability(std::string_view value) {
+  if (value.size() < 4) return false;
+  auto revision = number_at(value, 0, 4) >> 24;
+  return (revision == 2 && value.size() == 20) || (revision == 3 && value.size() == 24);
+}
+
+// What a file system that is written to by system calls would take.
+bool is_sound(mode_t type, std::string_view key, std::string_view rest, std::string_view value) {
+  if (key == "system.posix_acl_access") return type != S_IFLNK && is_acl(value);
+  if (key == "system.posix_acl_default") return type == S_IFDIR && is_acl(value);
+  if (rest.empty()) return false;
+  if (key.starts_with("user.")) return type == S_IFREG || type == S_IFDIR;
+  return key != "security.capability" || is_capability(value);
+}
+
+std::string encoded_xattrs(const Attributes& attributes, mode_t type, const EntryName& name) {
+  constexpr std::size_t kEmptyAcl = 4;  // it takes an access list away
   std::string out(kXattrHeader, '\0');
   for (const auto& [key, value] : attributes.xattrs) {
     const auto* prefix = std::find_if(std::begin(kPrefixes), std::end(kPrefixes),
                                       [&key = key](const Prefix& one) { return key.starts_with(one.text); });
+    if (key.starts_with("system.posix_acl_") && value.size() == kEmptyAcl && type != S_IFLNK) continue;
     bool fits = prefix != std::end(kPrefixes) && key.size() - prefix->text.size() <= 255 && value.size() <= 65535;
-    if (!fits || !is_sound(key, value)) refuse(name, "the extended attribute " + key + " is not valid");
-    auto rest = std::string_view(key).substr(prefix->text.size());
+    auto rest = fits ? std::string_view(key).substr(prefix->text.size()) : std::string_view();
+    if (!fits || !is_sound(type, key, rest, value)) refuse(name, "set extended attribute " + key + ": it is not valid");
     auto at = out.size();
     out.resize(at + 4);
     store<std::uint8_t>(out, at, static_cast<std::uint8_t>(rest.size()));
@@ -110,7 +141,7 @@ std::string encoded_xattrs(const Attributes& attributes, const EntryName& name) 
     out.resize(round_up(out.size(), 4));
   }
   if ((out.size() - kXattrHeader) / 4 >= 65535) refuse(name, "its extended attributes are too long");
-  return out;
+  return out.size() == kXattrHeader ? std::string() : out;
 }
 
 std::uint8_t entry_type(mode_t type) {
@@ -132,7 +163,7 @@ std::uint8_t entry_type(mode_t type) {
 
 }  // namespace
 
-ErofsWriter::ErofsWriter(int file) : file_(file), next_block_(kRootBlocks) {
+ErofsWriter::ErofsWriter(int file) : file_(file), space_(file), next_block_(kRootBlocks) {
   ::clock_gettime(CLOCK_REALTIME, &began_);
   add(S_IFDIR);
   directories_.emplace_back();
@@ -140,8 +171,8 @@ ErofsWriter::ErofsWriter(int file) : file_(file), next_block_(kRootBlocks) {
 }
 
 ErofsWriter::NodeId ErofsWriter::add(mode_t type) {
-  if (nodes_.size() >= std::numeric_limits<NodeId>::max())
-    throw Error(ErrorKind::invalid, "the archive has more files than a file system can hold");
+  if (nodes_.size() >= kMostFiles)
+    throw Error(ErrorKind::invalid, "the archive has more than " + std::to_string(kMostFiles) + " files");
   nodes_.push_back({.type = type});
   return static_cast<NodeId>(nodes_.size() - 1);
 }
@@ -211,6 +242,7 @@ ErofsWriter::NodeId ErofsWriter::enter(const EntryName& name, mode_t type) {
 }
 
 void ErofsWriter::directory(const EntryName& name, const Attributes& attributes) {
+  static_cast<void>(encoded_xattrs(attributes, S_IFDIR, name));  // refused here, where the entry is
   if (name.is_root()) {
     directories_[0].attributes = attributes;
     return;
@@ -240,7 +272,7 @@ void ErofsWriter::file(const EntryName& name, const Attributes& attributes, std:
   Inode inode{.mode = S_IFREG | attributes.mode,
               .size = size,
               .place = static_cast<std::uint32_t>(at / kBlock),
-              .xattrs = encoded_xattrs(attributes, name)};
+              .xattrs = encoded_xattrs(attributes, S_IFREG, name)};
   nodes_[made].at = put_inode(inode, attributes, {}, name);
 }
 
@@ -291,10 +323,12 @@ std::optional<ErofsWriter::NodeId> ErofsWriter::find(const EntryName& name, std:
 void ErofsWriter::node(const EntryName& name, const Attributes& attributes, mode_t type, dev_t device) {
   if (type == S_IFCHR && device == makedev(0, 0))
     refuse(name, "is the character device 0:0, which overlayfs takes for a deletion");
+  if (type != S_IFIFO && (major(device) > kMostMajor || minor(device) > kMostMinor))
+    refuse(name, "is a device with a number that no device has");
   auto made = enter(name, type);
   Inode inode{.mode = type | attributes.mode,
               .place = type == S_IFIFO ? 0 : encoded_device(device),
-              .xattrs = encoded_xattrs(attributes, name)};
+              .xattrs = encoded_xattrs(attributes, type, name)};
   nodes_[made].at = put_inode(inode, attributes, {}, name);
 }
 
@@ -304,7 +338,10 @@ void ErofsWriter::whiteout(const EntryName& name) {
   nodes_[made].at = put_inode({.mode = S_IFCHR, .place = encoded_device(makedev(0, 0))}, {.mtime = began_}, {}, name);
 }
 
-void ErofsWriter::opaque(const EntryName& name) { directory_of(way(name, name.components.size(), name)).opaque = true; }
+void ErofsWriter::opaque(const EntryName& name) {
+  if (!name.is_root()) require_name(name);
+  directory_of(way(name, name.components.size(), name)).opaque = true;
+}
 
 // Where so many bytes go, in blocks of their own.
 std::uint64_t ErofsWriter::take_blocks(std::uint64_t bytes, const EntryName& name) {
@@ -316,6 +353,7 @@ std::uint64_t ErofsWriter::take_blocks(std::uint64_t bytes, const EntryName& nam
 
 // The disk begins with it soon, so that the flush in the end finds little left to do.
 void ErofsWriter::write(std::uint64_t at, std::string_view bytes) {
+  space_.wrote(bytes.size());
   write_at(file_, bytes, at, "layer");
   written_ += bytes.size();
   if (written_ - started_ < kStartEvery) return;
@@ -346,8 +384,9 @@ bool ErofsWriter::takes_tail(const Inode& inode) {
 
 void ErofsWriter::put_content(NodeId node, const Attributes& attributes, std::string_view content,
                               const EntryName& name) {
-  Inode inode{
-      .mode = nodes_[node].type | attributes.mode, .size = content.size(), .xattrs = encoded_xattrs(attributes, name)};
+  Inode inode{.mode = nodes_[node].type | attributes.mode,
+              .size = content.size(),
+              .xattrs = encoded_xattrs(attributes, nodes_[node].type, name)};
   inode.has_tail = takes_tail(inode);
   auto tail = content.substr(inode.has_tail ? content.size() / kBlock * kBlock : content.size());
   auto blocks = content.substr(0, content.size() - tail.size());
@@ -429,7 +468,7 @@ ErofsWriter::Placed ErofsWriter::placed(NodeId node, NodeId parent) {
   out.inode = {.mode = S_IFDIR | attributes.mode,
                .size = (out.blocks.size() - 1) * kBlock + out.blocks.back().size,
                .links = 2 + below,
-               .xattrs = encoded_xattrs(attributes, EntryName{})};
+               .xattrs = encoded_xattrs(attributes, S_IFDIR, EntryName{})};
   out.inode.has_tail = node != kRoot && takes_tail(out.inode);
   return out;
 }
@@ -495,6 +534,8 @@ void ErofsWriter::put_superblock() {
   store<std::uint64_t>(out, 16, inode_count_);
   store<std::uint64_t>(out, 24, static_cast<std::uint64_t>(began_.tv_sec));
   store<std::uint32_t>(out, 36, static_cast<std::uint32_t>(next_block_));
+  // Which file system it is: overlayfs keeps the numbers of files that it copied up from one that says so.
+  if (::getrandom(&out[kUuidAt], kUuid, 0) != static_cast<ssize_t>(kUuid)) throw_errno("make a random number");
   write(kSuperAt, out);
 }
 

@@ -8,14 +8,15 @@
 #include <string_view>
 #include <vector>
 
+#include "space_guard.h"
 #include "tree_sink.h"
 
 namespace gantry::image {
 
 /// Writes a tree as one EROFS file system, uncompressed (the kernel's Documentation/filesystems/erofs.rst and
 /// fs/erofs/erofs_fs.h; nothing newer than what Linux 5.19 mounts). Contents and inodes are written as they come, so
-/// that memory holds names only; directories follow at the end. Making a file costs no system call of its own, and the
-/// whole tree one flush.
+/// that memory holds names and directories only; these follow at the end. Making a file costs no system call of its
+/// own, and the whole tree one flush.
 class ErofsWriter : public TreeSink {
  public:
   /// Borrows `file`, which is empty and open for writing. It is a file system after `finish`; not flushed.
@@ -94,6 +95,7 @@ class ErofsWriter : public TreeSink {
   void put_superblock();
 
   int file_;
+  SpaceGuard space_;
   timespec began_{};
   std::deque<Node> nodes_;
   std::vector<Directory> directories_;

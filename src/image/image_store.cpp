@@ -45,6 +45,21 @@ std::uint64_t length_of(int fd) {
   return at >= 0 && at < info.st_size ? static_cast<std::uint64_t>(info.st_size - at) : 0;
 }
 
+// As many bytes as there are, but no more than that: from a pipe nobody knows how many will come.
+std::string read_head(int fd, std::size_t most) {
+  std::string out(most, '\0');
+  std::size_t size = 0;
+  while (size < most) {
+    ssize_t n = ::read(fd, out.data() + size, most - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("read an archive");
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  out.resize(size);
+  return out;
+}
+
 std::string canonical_name(const std::string& reference) {
   auto parsed = oci::Reference::parse(reference);
   if (!parsed.digest.empty())
@@ -120,8 +135,9 @@ void ImageStore::Impl::publish(TemporaryDirectory& ingest, const rows::Layer& la
 std::string ImageStore::import_layer(int fd, Lease& lease, const ProgressSink& progress) {
   constexpr char kLine[] = "layer";
   auto size = length_of(fd);
-  Impl::NewLayer layer(*impl_, size);
-  PlainStream stream(fd, counting(progress, kLine, "unpacking", size), &*layer.recipe);
+  auto head = read_head(fd, Impl::kSmallestImage);
+  Impl::NewLayer layer(*impl_, head.size());
+  PlainStream stream(fd, counting(progress, kLine, "unpacking", size), &*layer.recipe, std::move(head));
   unpack_tar(stream, *layer.sink, layer.place.get(), {}, &*layer.recipe);
   report(progress, kLine, "writing to disk");
   auto diff_id = stream.digest().str();

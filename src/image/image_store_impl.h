@@ -49,9 +49,12 @@ struct ImageStore::Impl {
   /// Gives a finished directory its name and its row, unless an equal layer is there.
   void publish(TemporaryDirectory& ingest, const rows::Layer& layer, bool canonical, Lease* lease);
 
+  /// A layer that comes in an archive of this size becomes a file-system image. A smaller one has few files: they are
+  /// made in the time that a mount takes.
+  static constexpr std::size_t kSmallestImage = 1u << 20;
   /// A layer that is on its way in: where its files go, and what is noted about its tar.
   struct NewLayer {
-    /// `size`: of the archive it comes in, 0 when nobody knows. A layer of some size becomes a file-system image.
+    /// `size`: of the archive it comes in, or what is known of it so far.
     NewLayer(Impl& store, std::uint64_t size);
     /// All is written: closes everything and publishes it, held by `lease`.
     void publish(Impl& store, const std::string& diff_id, std::uint64_t tar_bytes, Lease& lease);

@@ -56,6 +56,8 @@ class LayerChecker {
     try {
       open();
     } catch (const Error& error) {
+      // That this host cannot mount images says nothing of this one.
+      if (error.kind() == ErrorKind::unavailable && !image_obstacle().empty()) throw;
       note("", error.message());
       return std::move(out_);
     }

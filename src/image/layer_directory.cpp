@@ -93,8 +93,7 @@ void LayerDirectory::replace(TemporaryDirectory& ingest, const oci::Digest& diff
   // One whose files are gone altogether has nothing to change places with.
   if (!swapped && (errno != ENOENT || ::rename(aside.c_str(), place.c_str()) < 0))
     throw_errno("replace layer " + diff_id.str());
-  auto image = place / kImage;
-  if (mounts_ && ::access(image.c_str(), F_OK) == 0) mounts_->replace(diff_id.hex(), image);
+  if (mounts_) mounts_->supersede(diff_id.hex());
   sync_directory(root_);
   sync_directory(root_ / kOld);
 }
@@ -106,14 +105,18 @@ void LayerDirectory::drop_replaced(const std::function<bool(const std::string&)>
     auto name = entry.path().filename().string();
     if (!in_use("sha256:" + name.substr(0, name.find('.')))) gone.push_back(entry.path());
   }
-  for (const auto& path : gone) remove_tree(path);
+  for (const auto& path : gone) {
+    auto name = path.filename().string();
+    if (mounts_) mounts_->drop_superseded(name.substr(0, name.find('.')));
+    remove_tree(path);
+  }
 }
 
 TemporaryDirectory LayerDirectory::withdraw(const oci::Digest& diff_id) const {
-  if (mounts_) mounts_->release(diff_id.hex());
   TemporaryDirectory trash = ingest();
   if (::rename((root_ / diff_id.hex()).c_str(), trash.path().c_str()) < 0 && errno != ENOENT)
     throw_errno("remove layer " + diff_id.str());
+  if (mounts_) mounts_->release(diff_id.hex());  // now that nobody can mount it any more
   return trash;
 }
 

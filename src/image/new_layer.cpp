@@ -9,12 +9,6 @@
 #include "tree_writer.h"
 
 namespace gantry::image {
-namespace {
-
-// Of the archive. A smaller layer has few files: they are made in the time that a mount takes.
-constexpr std::uint64_t kSmallestImage = 1u << 20;
-
-}  // namespace
 
 ImageStore::Impl::NewLayer::NewLayer(Impl& store, std::uint64_t size) : ingest(store.layers.ingest()) {
   if (size >= kSmallestImage && store.layers.takes_images()) {

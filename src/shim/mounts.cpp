@@ -247,9 +247,23 @@ void become_for_files(std::uint32_t id) {
   if (::syscall(SYS_capset, &header, sets) < 0) fail_errno("keep", "capabilities");
 }
 
-// Names are short because overlayfs takes its options in one page.
+// Whether some layer is a file system of its own.
+bool are_apart() {
+  struct stat upper {};
+  if (::fstat(upper_fd, &upper) < 0) fail_errno("inspect", plan.upper);
+  for (std::size_t i = 0; i < plan.layer_count; ++i) {
+    struct stat layer {};
+    if (::fstat(layer_fds[i], &layer) < 0) fail_errno("inspect", plan.layers[i]);
+    if (layer.st_dev != upper.st_dev) return true;
+  }
+  return false;
+}
+
+// Names are short because overlayfs takes its options in one page. Files of several file systems are still of one
+// device, and keep their numbers when they are changed: `tar --one-file-system` and others look at that.
 void mount_root() {
   Path options;
+  if (are_apart()) options.add("xino=on,");
   options.add("index=off,metacopy=off,lowerdir=");
   for (std::size_t i = plan.layer_count; i-- > 0;) {
     auto name = numbered("l/", i);

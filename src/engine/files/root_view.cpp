@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <set>
 #include <thread>
 
 #include "gantry/base/error.h"
@@ -40,9 +41,24 @@ void link(const fs::path& target, const std::string& name) {
   if (::symlink(target.c_str(), name.c_str()) < 0) throw_errno("make a link to " + target.string());
 }
 
+// Whether some layer is a file system of its own: its files are to be of the same device as the others, as for the
+// container.
+bool are_apart(const ViewPlan& plan) {
+  std::set<dev_t> devices;
+  auto places = plan.layers;
+  if (plan.upper) places.push_back(*plan.upper);
+  for (const auto& place : places) {
+    struct stat info {};
+    if (::stat(place.c_str(), &info) < 0) throw_errno("inspect " + place.string());
+    devices.insert(info.st_dev);
+  }
+  return devices.size() > 1;
+}
+
 // overlayfs takes its options in one page: short names, in the working directory, lead to the layers.
 void mount_overlay(const ViewPlan& plan) {
-  std::string options = "index=off,metacopy=off,lowerdir=";
+  std::string options = are_apart(plan) ? "xino=on," : "";
+  options += "index=off,metacopy=off,lowerdir=";
   if (::mkdir("none", 0755) < 0 || ::mkdir("root", 0755) < 0) throw_errno("make a directory");
   for (std::size_t i = plan.layers.size(); i-- > 0;) {
     link(plan.layers[i], std::to_string(i));
