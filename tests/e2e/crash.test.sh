@@ -53,6 +53,7 @@ own_cgroups | xargs -r rmdir 2>/dev/null || true
 id=$(instance)
 ip -o link show | grep -o "gt$id[^:@ ]*" | while read -r link; do ip link delete "$link" 2>/dev/null || true; done
 nft delete table inet "gantry_$id"
+umount -R "$W/run/layers" # as a reboot does
 rm -rf "$W/run"
 start_daemon
 eventually 10 sh -c "gantry inspect always --format json | jq -e 'if type == \"array\" then .[0] else . end | .state == \"running\"'"
