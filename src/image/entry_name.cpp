@@ -20,6 +20,8 @@ std::string join(const std::vector<std::string>& components, std::size_t count) 
 
 std::string EntryName::parent() const { return join(components, components.size() - 1); }
 std::string EntryName::path() const { return join(components, components.size()); }
+std::string EntryName::shown() const { return "archive entry \"" + path() + "\""; }
+void EntryName::refuse(const std::string& why) const { throw Error(ErrorKind::invalid, shown() + ": " + why); }
 
 EntryName EntryName::parse(std::string_view text) {
   EntryName out;

@@ -15,6 +15,10 @@ struct EntryName {
   /// "a/b" of "a/b/c"; "" when the parent is the root.
   std::string parent() const;
   std::string path() const;
+  /// How an Error begins that is about this entry.
+  std::string shown() const;
+  /// Throws Error invalid.
+  [[noreturn]] void refuse(const std::string& why) const;
 
   /// A leading '/' is dropped. Error invalid when a component is ".." or longer than 255 bytes.
   static EntryName parse(std::string_view text);

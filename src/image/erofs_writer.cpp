@@ -11,6 +11,7 @@
 #include <ctime>
 #include <limits>
 
+#include "allocated.h"
 #include "gantry/base/error.h"
 #include "overlay.h"
 #include "write_at.h"
@@ -18,7 +19,7 @@
 namespace gantry::image {
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
+constexpr std::uint64_t kBlock = ErofsWriter::kBlock;
 constexpr int kBlockBits = 12;
 constexpr std::size_t kSlot = 32;     // an inode's number is where it is, in these
 constexpr std::size_t kInode = 64;    // the extended form
@@ -39,19 +40,12 @@ constexpr std::size_t kChunk = 128u << 10;  // inodes stand together, so that lo
 constexpr std::size_t kMostData = 1u << 20;
 constexpr std::uint64_t kStartEvery = 8u << 20;
 constexpr std::size_t kLongestPath = 4095;  // as for any system call
-constexpr std::uint64_t kStatBlock = 512;
 constexpr unsigned kMostMajor = 0xfff, kMostMinor = 0xfffff;
 // An archive is small for what it makes others remember, so there is an end to that: about a gigabyte.
 constexpr std::size_t kMostFiles = 4u << 20;
 
-std::string shown(const EntryName& name) { return "archive entry \"" + name.path() + "\""; }
-
-[[noreturn]] void refuse(const EntryName& name, const std::string& why) {
-  throw Error(ErrorKind::invalid, shown(name) + ": " + why);
-}
-
 [[noreturn]] void refuse_way(const EntryName& name, const std::string& path, mode_t type) {
-  refuse(name, "\"" + path + "\" on the way to it is " + (type == S_IFLNK ? "a symbolic link" : "not a directory"));
+  name.refuse("\"" + path + "\" on the way to it is " + (type == S_IFLNK ? "a symbolic link" : "not a directory"));
 }
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) { return (value + to - 1) / to * to; }
@@ -130,7 +124,7 @@ std::string encoded_xattrs(const Attributes& attributes, mode_t type, const Entr
     if (key.starts_with("system.posix_acl_") && value.size() == kEmptyAcl && type != S_IFLNK) continue;
     bool fits = prefix != std::end(kPrefixes) && key.size() - prefix->text.size() <= 255 && value.size() <= 65535;
     auto rest = fits ? std::string_view(key).substr(prefix->text.size()) : std::string_view();
-    if (!fits || !is_sound(type, key, rest, value)) refuse(name, "set extended attribute " + key + ": it is not valid");
+    if (!fits || !is_sound(type, key, rest, value)) name.refuse("set extended attribute " + key + ": it is not valid");
     auto at = out.size();
     out.resize(at + 4);
     store<std::uint8_t>(out, at, static_cast<std::uint8_t>(rest.size()));
@@ -140,7 +134,7 @@ std::string encoded_xattrs(const Attributes& attributes, mode_t type, const Entr
     out += value;
     out.resize(round_up(out.size(), 4));
   }
-  if ((out.size() - kXattrHeader) / 4 >= 65535) refuse(name, "its extended attributes are too long");
+  if ((out.size() - kXattrHeader) / 4 >= 65535) name.refuse("its extended attributes are too long");
   return out.size() == kXattrHeader ? std::string() : out;
 }
 
@@ -187,13 +181,15 @@ ErofsWriter::NodeId ErofsWriter::add_directory(NodeId parent, const std::string&
   return made;
 }
 
-// The first `count` components of `name`, which must be directories; those that are missing are made.
-ErofsWriter::NodeId ErofsWriter::way(const EntryName& name, std::size_t count, const EntryName& entry) {
+// The first `count` components of `name`, which must be directories. Those that are missing are made, or it is nothing.
+std::optional<ErofsWriter::NodeId> ErofsWriter::way(const EntryName& name, std::size_t count, const EntryName& entry,
+                                                    Missing missing) {
   auto at = kRoot;
   for (std::size_t i = 0; i < count; ++i) {
     const auto& entries = directory_of(at).entries;
     auto found = entries.find(name.components[i]);
     if (found == entries.end()) {
+      if (missing == Missing::give_up) return std::nullopt;
       at = add_directory(at, name.components[i]);
       continue;
     }
@@ -208,7 +204,7 @@ ErofsWriter::NodeId ErofsWriter::way(const EntryName& name, std::size_t count, c
 ErofsWriter::NodeId ErofsWriter::parent(const EntryName& name) {
   auto path = name.parent();
   if (cached_path_ == path) return cached_;
-  cached_ = way(name, name.components.size() - 1, name);
+  cached_ = *way(name, name.components.size() - 1, name, Missing::make);
   cached_path_ = std::move(path);
   return cached_;
 }
@@ -219,7 +215,7 @@ bool ErofsWriter::clear_way(NodeId parent, const EntryName& name) {
   auto found = entries.find(name.base());
   if (found == entries.end()) return false;
   auto& old = nodes_[found->second];
-  if (old.type == S_IFDIR) refuse(name, "is in the archive twice, as a directory and as something else");
+  if (old.type == S_IFDIR) refuse_twice(name);
   --old.links;
   bool was_whiteout = old.is_whiteout;
   entries.erase(found);
@@ -227,8 +223,8 @@ bool ErofsWriter::clear_way(NodeId parent, const EntryName& name) {
 }
 
 void ErofsWriter::require_name(const EntryName& name) const {
-  if (name.is_root()) refuse(name, "the root is not a directory");
-  if (name.path().size() > kLongestPath) refuse(name, "its name is too long");
+  require_file(name);
+  if (name.path().size() > kLongestPath) name.refuse("its name is too long");
 }
 
 // A new entry in place of an earlier one.
@@ -266,7 +262,7 @@ void ErofsWriter::file(const EntryName& name, const Attributes& attributes, std:
   auto made = enter(name, S_IFREG);
   auto at = take_blocks(size, name);
   fill([&](std::string_view piece, std::uint64_t offset) {
-    if (offset > size || piece.size() > size - offset) refuse(name, "its content is longer than it says");
+    if (offset > size || piece.size() > size - offset) name.refuse("its content is longer than it says");
     write(at + offset, piece);
   });
   Inode inode{.mode = S_IFREG | attributes.mode,
@@ -281,7 +277,7 @@ void ErofsWriter::small_file(const EntryName& name, const Attributes& attributes
 }
 
 void ErofsWriter::symlink(const EntryName& name, const Attributes& attributes, const std::string& target) {
-  if (target.empty() || target.size() > kLongestPath) refuse(name, "is a symbolic link to no valid name");
+  if (target.empty() || target.size() > kLongestPath) name.refuse("is a symbolic link to no valid name");
   auto made = enter(name, S_IFLNK);
   auto as_any_link = attributes;
   as_any_link.mode = 0777;
@@ -289,42 +285,25 @@ void ErofsWriter::symlink(const EntryName& name, const Attributes& attributes, c
 }
 
 void ErofsWriter::hard_link(const EntryName& name, const EntryName& target) {
-  if (name.is_root() || target.is_root()) refuse(name, "the root cannot be linked");
-  if (name.path() == target.path()) refuse(name, "is a hard link to itself");
+  require_link(name, target);
   require_name(name);
-  auto there = find(target, target.components.size() - 1, name);
+  auto there = way(target, target.components.size() - 1, name, Missing::give_up);
   auto above = parent(name);
-  auto missing = "is a hard link to \"" + target.path() + "\", which the archive does not hold before it";
-  if (!there) refuse(name, missing);
+  if (!there) refuse_missing(name, target);
   auto& entries = directory_of(*there).entries;
   auto found = entries.find(target.base());
-  if (found == entries.end()) refuse(name, missing);
+  if (found == entries.end()) refuse_missing(name, target);
   auto node = found->second;
-  if (nodes_[node].type == S_IFDIR) refuse(name, "is a hard link to the directory \"" + target.path() + "\"");
+  if (nodes_[node].type == S_IFDIR) refuse_directory(name, target);
   ++nodes_[node].links;
   clear_way(above, name);
   directory_of(above).entries[name.base()] = node;
 }
 
-// As `way`, of what is there; nothing when it is not.
-std::optional<ErofsWriter::NodeId> ErofsWriter::find(const EntryName& name, std::size_t count,
-                                                     const EntryName& entry) const {
-  auto at = kRoot;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto& entries = directories_[nodes_[at].directory].entries;
-    auto found = entries.find(name.components[i]);
-    if (found == entries.end()) return std::nullopt;
-    at = found->second;
-    if (nodes_[at].type != S_IFDIR) refuse_way(entry, name.parent(), nodes_[at].type);
-  }
-  return at;
-}
-
 void ErofsWriter::node(const EntryName& name, const Attributes& attributes, mode_t type, dev_t device) {
-  if (type == S_IFCHR && device == makedev(0, 0))
-    refuse(name, "is the character device 0:0, which overlayfs takes for a deletion");
+  require_node(name, type, device);
   if (type != S_IFIFO && (major(device) > kMostMajor || minor(device) > kMostMinor))
-    refuse(name, "is a device with a number that no device has");
+    name.refuse("is a device with a number that no device has");
   auto made = enter(name, type);
   Inode inode{.mode = type | attributes.mode,
               .place = type == S_IFIFO ? 0 : encoded_device(device),
@@ -340,21 +319,21 @@ void ErofsWriter::whiteout(const EntryName& name) {
 
 void ErofsWriter::opaque(const EntryName& name) {
   if (!name.is_root()) require_name(name);
-  directory_of(way(name, name.components.size(), name)).opaque = true;
+  directory_of(*way(name, name.components.size(), name, Missing::make)).opaque = true;
 }
 
 // Where so many bytes go, in blocks of their own.
 std::uint64_t ErofsWriter::take_blocks(std::uint64_t bytes, const EntryName& name) {
   constexpr std::uint64_t kMostBlocks = std::numeric_limits<std::uint32_t>::max();
   auto blocks = bytes / kBlock + (bytes % kBlock != 0 ? 1 : 0);
-  if (blocks > kMostBlocks - next_block_) refuse(name, "is larger than the file system's largest file");
+  if (blocks > kMostBlocks - next_block_) name.refuse("is larger than the file system's largest file");
   return std::exchange(next_block_, next_block_ + blocks) * kBlock;
 }
 
 // The disk begins with it soon, so that the flush in the end finds little left to do.
 void ErofsWriter::write(std::uint64_t at, std::string_view bytes) {
   space_.wrote(bytes.size());
-  write_at(file_, bytes, at, "layer");
+  if (!write_at(file_, bytes, at)) throw_errno("layer: write");
   written_ += bytes.size();
   if (written_ - started_ < kStartEvery) return;
   started_ = written_;
@@ -445,7 +424,7 @@ void ErofsWriter::correct_links() {
 
 // The entries of a directory, as many to a block as fit.
 ErofsWriter::Placed ErofsWriter::placed(NodeId node, NodeId parent) {
-  Placed out{.node = node, .parent = parent};
+  Placed out{.node = node};
   std::vector<std::pair<std::string_view, NodeId>> entries;
   const auto& directory = directory_of(node);
   entries.reserve(directory.entries.size() + 2);
@@ -547,7 +526,7 @@ void ErofsWriter::finish() {
   if (::ftruncate(file_, static_cast<off_t>(next_block_ * kBlock)) < 0) throw_errno("layer: set length");
   struct stat info {};
   if (::fstat(file_, &info) < 0) throw_errno("layer: inspect");
-  on_disk_ = static_cast<std::uint64_t>(info.st_blocks) * kStatBlock;
+  on_disk_ = allocated(info);
 }
 
 }  // namespace gantry::image

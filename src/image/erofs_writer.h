@@ -19,6 +19,8 @@ namespace gantry::image {
 /// own, and the whole tree one flush.
 class ErofsWriter : public TreeSink {
  public:
+  static constexpr std::uint32_t kBlock = 4096;  ///< bytes; its length is a multiple of them
+
   /// Borrows `file`, which is empty and open for writing. It is a file system after `finish`; not flushed.
   explicit ErofsWriter(int file);
 
@@ -63,7 +65,7 @@ class ErofsWriter : public TreeSink {
     std::size_t size = 0;
   };
   struct Placed {
-    NodeId node = kRoot, parent = kRoot;
+    NodeId node = kRoot;
     std::vector<Block> blocks;
     Inode inode;
   };
@@ -71,8 +73,8 @@ class ErofsWriter : public TreeSink {
   Directory& directory_of(NodeId node) { return directories_[nodes_[node].directory]; }
   NodeId add(mode_t type);
   NodeId add_directory(NodeId parent, const std::string& name);
-  std::optional<NodeId> find(const EntryName& name, std::size_t count, const EntryName& entry) const;
-  NodeId way(const EntryName& name, std::size_t count, const EntryName& entry);
+  enum class Missing { make, give_up };
+  std::optional<NodeId> way(const EntryName& name, std::size_t count, const EntryName& entry, Missing missing);
   NodeId parent(const EntryName& name);
   bool clear_way(NodeId parent, const EntryName& name);
   void require_name(const EntryName& name) const;

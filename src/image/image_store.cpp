@@ -138,7 +138,7 @@ std::string ImageStore::import_layer(int fd, Lease& lease, const ProgressSink& p
   auto head = read_head(fd, Impl::kSmallestImage);
   Impl::NewLayer layer(*impl_, head.size());
   PlainStream stream(fd, counting(progress, kLine, "unpacking", size), &*layer.recipe, std::move(head));
-  unpack_tar(stream, *layer.sink, layer.place.get(), {}, &*layer.recipe);
+  unpack_tar(stream, *layer.sink, {}, &*layer.recipe);
   report(progress, kLine, "writing to disk");
   auto diff_id = stream.digest().str();
   layer.publish(*impl_, diff_id, stream.size(), lease);

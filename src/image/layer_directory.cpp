@@ -17,6 +17,12 @@ namespace {
 constexpr const char* kIngest = "ingest";
 constexpr const char* kOld = "old";
 
+// Of a replaced layer: "<hex>.<random>".
+std::string hex_of(const fs::path& replaced) {
+  auto name = replaced.filename().string();
+  return name.substr(0, name.find('.'));
+}
+
 }  // namespace
 
 // Only root looks in: layers hold set-user-id programs of unknown age.
@@ -102,12 +108,10 @@ void LayerDirectory::drop_replaced(const std::function<bool(const std::string&)>
   std::vector<fs::path> gone;
   std::error_code none;  // nothing has ever been replaced
   for (const auto& entry : fs::directory_iterator(root_ / kOld, none)) {
-    auto name = entry.path().filename().string();
-    if (!in_use("sha256:" + name.substr(0, name.find('.')))) gone.push_back(entry.path());
+    if (!in_use("sha256:" + hex_of(entry.path()))) gone.push_back(entry.path());
   }
   for (const auto& path : gone) {
-    auto name = path.filename().string();
-    if (mounts_) mounts_->drop_superseded(name.substr(0, name.find('.')));
+    if (mounts_) mounts_->drop_superseded(hex_of(path));
     remove_tree(path);
   }
 }

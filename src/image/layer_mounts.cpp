@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 
+#include "allocated.h"
 #include "erofs_writer.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
@@ -24,7 +25,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kMostTries = 64;
-constexpr unsigned kBlock = 4096;  // of an image
 
 [[noreturn]] void fail(const std::string& action) {
   int code = errno;
@@ -39,7 +39,7 @@ bool is_in_memory(int file) {
   struct stat info {};
   if (::fstat(file, &info) < 0 || info.st_size == 0) return false;
   // Mostly holes: it may be as large as it likes.
-  if (static_cast<std::uint64_t>(info.st_blocks) * 512 * 2 < static_cast<std::uint64_t>(info.st_size)) return false;
+  if (allocated(info) * 2 < static_cast<std::uint64_t>(info.st_size)) return false;
   auto size = static_cast<std::size_t>(info.st_size);
   auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
@@ -65,6 +65,9 @@ Fd loop_device(const fs::path& image, bool fresh) {
   Fd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
   if (!control) fail("open /dev/loop-control");
   if (fresh) ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);  // where the disk cannot be read directly
+  // What is read is kept once, as the layer's and not as the image's, too; but the first start after a pull finds what
+  // that has written in memory.
+  bool direct = fresh || !is_in_memory(file.get());
   for (int i = 0; i < kMostTries; ++i) {
     int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) fail("find a free loop device");
@@ -72,11 +75,9 @@ Fd loop_device(const fs::path& image, bool fresh) {
     if (!device) fail("open /dev/loop" + std::to_string(number));
     loop_config wanted{};
     wanted.fd = static_cast<__u32>(file.get());
-    wanted.block_size = kBlock;  // disks with smaller ones and with such are read directly
+    wanted.block_size = ErofsWriter::kBlock;  // disks with smaller ones and with such are read directly
     wanted.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
-    // What is read is kept once, as the layer's and not as the image's, too; but the first start after a pull finds
-    // what that has written in memory.
-    if (fresh || !is_in_memory(file.get())) wanted.info.lo_flags |= LO_FLAGS_DIRECT_IO;
+    if (direct) wanted.info.lo_flags |= LO_FLAGS_DIRECT_IO;
     if (::ioctl(device.get(), LOOP_CONFIGURE, &wanted) == 0) return device;
     if (errno != EBUSY) fail("set up a loop device for " + image.string());  // else somebody else took it
   }
@@ -88,28 +89,6 @@ bool is_mount(const fs::path& path) {
   struct statx info {};
   return ::statx(AT_FDCWD, path.c_str(), 0, STATX_MODE, &info) == 0 &&
          (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
-// A small image that has what layers need: a kernel may be built without extended attributes, and would show what is
-// deleted.
-std::string probe() {
-  constexpr std::string_view kCapability("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
-  try {
-    Fd file(::memfd_create("gantry-layer", MFD_CLOEXEC));
-    if (!file) throw_errno("make a file in memory");
-    ErofsWriter writer(file.get());
-    writer.opaque(EntryName{});
-    writer.small_file(EntryName{{"f"}}, {.xattrs = {{"security.capability", std::string(kCapability)}}}, "");
-    writer.finish();
-    Fd root = mount_image("/proc/self/fd/" + std::to_string(file.get()));
-    auto at = "/proc/self/fd/" + std::to_string(root.get());
-    if (::getxattr(at.c_str(), kOpaque, nullptr, 0) != 1 ||
-        ::getxattr((at + "/f").c_str(), "security.capability", nullptr, 0) != static_cast<ssize_t>(kCapability.size()))
-      return "this kernel's EROFS has no extended attributes";
-    return {};
-  } catch (const Error& error) {
-    return error.message();
-  }
 }
 
 }  // namespace
@@ -128,7 +107,27 @@ Fd mount_image(const fs::path& image, bool fresh) {
   return made;
 }
 
-std::string image_obstacle() { return probe(); }
+// A small image that has what layers need: a kernel may be built without extended attributes, and would show what is
+// deleted.
+std::string image_obstacle() {
+  constexpr std::string_view kCapability("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+  try {
+    Fd file(::memfd_create("gantry-layer", MFD_CLOEXEC));
+    if (!file) throw_errno("make a file in memory");
+    ErofsWriter writer(file.get());
+    writer.opaque(EntryName{});
+    writer.small_file(EntryName{{"f"}}, {.xattrs = {{"security.capability", std::string(kCapability)}}}, "");
+    writer.finish();
+    Fd root = mount_image("/proc/self/fd/" + std::to_string(file.get()));
+    auto at = "/proc/self/fd/" + std::to_string(root.get());
+    if (::getxattr(at.c_str(), kOpaque, nullptr, 0) != 1 ||
+        ::getxattr((at + "/f").c_str(), "security.capability", nullptr, 0) != static_cast<ssize_t>(kCapability.size()))
+      return "this kernel's EROFS has no extended attributes";
+    return {};
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
 
 LayerMounts::LayerMounts(fs::path root) : root_(std::move(root)) {
   try {
@@ -155,7 +154,7 @@ void LayerMounts::prepare() {
 
 const std::string& LayerMounts::obstacle() {
   std::lock_guard lock(mutex_);
-  if (!obstacle_) obstacle_ = probe();
+  if (!obstacle_) obstacle_ = image_obstacle();
   if (!obstacle_->empty() && !std::exchange(told_, true)) log::warn("layers are kept as directories: {}", *obstacle_);
   return *obstacle_;
 }

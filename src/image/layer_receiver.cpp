@@ -200,7 +200,7 @@ void ImageStore::LayerReceiver::State::hash() {
 
 void ImageStore::LayerReceiver::State::unpack() {
   SlabSource source(to_unpack, *layer.recipe);
-  unpack_tar(source, *layer.sink, layer.place.get(), {}, &*layer.recipe);
+  unpack_tar(source, *layer.sink, {}, &*layer.recipe);
 }
 
 ImageStore::LayerReceiver::LayerReceiver(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -249,8 +249,13 @@ void ImageStore::LayerReceiver::finish() {
 
 std::unique_ptr<ImageStore::LayerReceiver> ImageStore::receive_layer(ExpectedLayer expected,
                                                                      std::shared_ptr<Lease> lease) {
-  auto state = std::make_unique<LayerReceiver::State>(*impl_, std::move(expected), std::move(lease));
-  return std::unique_ptr<LayerReceiver>(new LayerReceiver(std::move(state)));
+  auto what = "layer " + expected.digest.str();
+  try {
+    auto state = std::make_unique<LayerReceiver::State>(*impl_, std::move(expected), std::move(lease));
+    return std::unique_ptr<LayerReceiver>(new LayerReceiver(std::move(state)));
+  } catch (Error& error) {
+    throw error.within(what);
+  }
 }
 
 }  // namespace gantry::image

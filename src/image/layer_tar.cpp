@@ -11,6 +11,7 @@
 #include <set>
 #include <vector>
 
+#include "allocated.h"
 #include "gantry/base/error.h"
 #include "overlay.h"
 #include "piece.h"
@@ -20,7 +21,6 @@
 namespace gantry::image {
 namespace {
 
-constexpr std::uint64_t kStatBlock = 512;  // st_blocks counts these, whatever the file system's own size
 using FileIdentity = std::pair<dev_t, ino_t>;
 
 std::vector<std::string> xattr_names(const std::string& path, const std::string& shown) {
@@ -79,7 +79,7 @@ class Serializer {
   void root(int directory) {
     struct stat info {};
     if (::fstat(directory, &info) < 0) throw_errno("inspect layer directory");
-    result_.on_disk += static_cast<std::uint64_t>(info.st_blocks) * kStatBlock;
+    result_.on_disk += allocated(info);
     std::string name = ".";
     TarEntry header = describe({directory, name, name, info});
     header.path = "./";
@@ -120,7 +120,7 @@ class Serializer {
       auto [known, first] = links_.try_emplace({entry.info.st_dev, entry.info.st_ino}, entry.path);
       if (!first) return link(entry, known->second);
     }
-    result_.on_disk += static_cast<std::uint64_t>(entry.info.st_blocks) * kStatBlock;
+    result_.on_disk += allocated(entry.info);
     content(entry, describe(entry));
   }
 
@@ -242,7 +242,7 @@ std::uint64_t disk_usage(int directory) {
     if (entry.info.st_nlink > 1 && !S_ISDIR(entry.info.st_mode) &&
         !seen.emplace(entry.info.st_dev, entry.info.st_ino).second)
       return;
-    total += static_cast<std::uint64_t>(entry.info.st_blocks) * kStatBlock;
+    total += allocated(entry.info);
   });
   return total;
 }

@@ -19,6 +19,7 @@
 #include "in_root.h"
 #include "plain_names.h"
 #include "space_guard.h"
+#include "write_at.h"
 
 namespace gantry::image {
 namespace {
@@ -76,16 +77,15 @@ class Putter {
 
  private:
   static std::string text(const char* value) { return value != nullptr ? value : ""; }
-  std::string shown() const { return "archive entry \"" + name_.path() + "\""; }
-  [[noreturn]] void refuse(const std::string& why) const { throw Error(ErrorKind::invalid, shown() + ": " + why); }
+  [[noreturn]] void refuse(const std::string& why) const { name_.refuse(why); }
   [[noreturn]] void fail(const std::string& action) const {
     int code = errno;
     if (code == EROFS)
-      throw Error(ErrorKind::denied, shown() + ": the place is read-only in the container",
+      throw Error(ErrorKind::denied, name_.shown() + ": the place is read-only in the container",
                   "copy to a writable volume, or create the container without --read-only");
     if (code == EFBIG) refuse("is larger than the file system's largest file");
     if (code == ELOOP || code == ENOTDIR) refuse("something on the way to it is not a directory");
-    throw system_error(code, shown() + ": " + action);
+    throw system_error(code, name_.shown() + ": " + action);
   }
 
   Fd open_directory(const EntryName& name, std::size_t count) const {
@@ -270,13 +270,7 @@ class Putter {
 
   void write_at(int fd, std::string_view piece, std::uint64_t offset) {
     space_.wrote(piece.size());
-    while (!piece.empty()) {
-      ssize_t n = ::pwrite(fd, piece.data(), piece.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail("write");
-      piece.remove_prefix(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
+    if (!image::write_at(fd, piece, offset)) fail("write");
   }
 
   void require_free(int parent) const {

@@ -22,7 +22,7 @@ struct Attributes {
 };
 
 /// Where the entries of an archive go, in their order. An existing file is replaced; a directory is never replaced by
-/// something else. No symbolic link is followed. Errors name the entry.
+/// something else. No symbolic link is followed. Errors name the entry; exhausted when the disk is nearly full.
 class TreeSink {
  public:
   /// Takes a piece of a file's content.
@@ -51,6 +51,15 @@ class TreeSink {
   virtual void finish() = 0;
   /// Bytes that everything occupies, after `finish`.
   virtual std::uint64_t on_disk() const = 0;
+
+ protected:
+  /// What every sink refuses, in the same words.
+  static void require_file(const EntryName& name);
+  static void require_link(const EntryName& name, const EntryName& target);
+  static void require_node(const EntryName& name, mode_t type, dev_t device);
+  [[noreturn]] static void refuse_twice(const EntryName& name);
+  [[noreturn]] static void refuse_missing(const EntryName& name, const EntryName& target);
+  [[noreturn]] static void refuse_directory(const EntryName& name, const EntryName& target);
 };
 
 }  // namespace gantry::image

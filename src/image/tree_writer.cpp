@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 
+#include "allocated.h"
 #include "beneath.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
@@ -20,16 +21,10 @@ namespace {
 
 constexpr mode_t kPrivate = 0600;  // until owner and mode are set
 
-std::string shown(const EntryName& name) { return "archive entry \"" + name.path() + "\""; }
-
-[[noreturn]] void refuse(const EntryName& name, const std::string& why) {
-  throw Error(ErrorKind::invalid, shown(name) + ": " + why);
-}
-
 [[noreturn]] void fail(const EntryName& name, const std::string& action) {
   int code = errno;
-  if (code == EFBIG) refuse(name, "is larger than the file system's largest file");
-  throw system_error(code, shown(name) + ": " + action);
+  if (code == EFBIG) name.refuse("is larger than the file system's largest file");
+  throw system_error(code, name.shown() + ": " + action);
 }
 
 // The xattr calls have no *at form. The last component is not followed, and there is only that one.
@@ -40,7 +35,6 @@ std::string through_descriptor(int parent, const EntryName& name) {
 
 const char* base_of(const EntryName& name) { return name.base().c_str(); }
 
-constexpr std::uint64_t kStatBlock = 512;
 constexpr std::size_t kBatchFiles = 48;
 constexpr std::size_t kBatchBytes = 384u << 10;
 
@@ -56,7 +50,7 @@ std::size_t hash_of(std::string_view path) { return std::hash<std::string_view>(
 }  // namespace
 
 TreeWriter::TreeWriter(int root, WriterCrew* crew)
-    : root_(root), own_uid_(::geteuid()), own_gid_(::getegid()), umask_(current_umask()) {
+    : root_(root), space_(root), own_uid_(::geteuid()), own_gid_(::getegid()), umask_(current_umask()) {
   struct stat info {};
   if (::fstat(root, &info) < 0) throw_errno("inspect the directory to unpack to");
   foreign_group_ = (info.st_mode & S_ISGID) != 0;
@@ -77,7 +71,7 @@ Fd TreeWriter::open_directory(const std::string& path, const std::string& entry)
 // Archives may leave directories out that their entries are in.
 Fd TreeWriter::make_parents(const EntryName& name, std::size_t count) {
   EntryName path;
-  Fd current = open_directory("", shown(name));
+  Fd current = open_directory("", name.shown());
   for (std::size_t i = 0; i < count; ++i) {
     path.components.push_back(name.components[i]);
     if (::mkdirat(current.get(), base_of(path), 0755) == 0) {
@@ -86,8 +80,8 @@ Fd TreeWriter::make_parents(const EntryName& name, std::size_t count) {
     } else if (errno != EEXIST) {
       fail(name, "create its parent");
     }
-    current = open_directory(path.path(), shown(name));
-    if (!current) refuse(name, "its parent cannot be created");
+    current = open_directory(path.path(), name.shown());
+    if (!current) name.refuse("its parent cannot be created");
   }
   return current;
 }
@@ -95,10 +89,10 @@ Fd TreeWriter::make_parents(const EntryName& name, std::size_t count) {
 TreeWriter::Directory TreeWriter::parent(const EntryName& name) {
   auto path = name.parent();
   if (cached_ && cached_path_ == path) return cached_;
-  Fd fd = open_directory(path, shown(name));
+  Fd fd = open_directory(path, name.shown());
   if (!fd) {
     settle();  // something else of that name may be on its way
-    fd = open_directory(path, shown(name));
+    fd = open_directory(path, name.shown());
   }
   if (!fd) fd = make_parents(name, name.components.size() - 1);
   cached_ = std::make_shared<const Fd>(std::move(fd));
@@ -139,16 +133,16 @@ bool TreeWriter::clear_way(int parent, const EntryName& name) {
     if (errno == ENOENT) return false;
     fail(name, "inspect");
   }
-  if (S_ISDIR(info.st_mode)) refuse(name, "is in the archive twice, as a directory and as something else");
+  if (S_ISDIR(info.st_mode)) refuse_twice(name);
   if (::unlinkat(parent, base_of(name), 0) < 0) fail(name, "replace");
-  if (info.st_nlink <= 1) on_disk_ -= static_cast<std::uint64_t>(info.st_blocks) * kStatBlock;
+  if (info.st_nlink <= 1) on_disk_ -= allocated(info);
   return is_whiteout(info);
 }
 
 void TreeWriter::count(int fd, const EntryName& name) {
   struct stat info {};
   if (::fstat(fd, &info) < 0) fail(name, "inspect");
-  on_disk_ += static_cast<std::uint64_t>(info.st_blocks) * kStatBlock;
+  on_disk_ += allocated(info);
 }
 
 void TreeWriter::apply(int parent, const EntryName& name, const Attributes& attributes, bool is_link) {
@@ -193,21 +187,25 @@ void TreeWriter::directory(const EntryName& name, const Attributes& attributes) 
 
 void TreeWriter::file(const EntryName& name, const Attributes& attributes, std::uint64_t size,
                       const std::function<void(const Content&)>& fill) {
-  if (name.is_root()) refuse(name, "the root is not a directory");
+  require_file(name);
   auto dir = parent(name);
   make_way(dir->get(), name);
   int raw = ::openat(dir->get(), base_of(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivate);
   if (raw < 0) fail(name, "create");
   Fd fd(raw);
-  fill([&](std::string_view piece, std::uint64_t offset) { write_at(raw, piece, offset, shown(name)); });
+  fill([&](std::string_view piece, std::uint64_t offset) {
+    space_.wrote(piece.size());
+    if (!write_at(raw, piece, offset)) throw_errno(name.shown() + ": write");
+  });
   if (::ftruncate(raw, static_cast<off_t>(size)) < 0) fail(name, "set length");
   finish_file(raw, name, attributes, false);
 }
 
 void TreeWriter::small_file(const EntryName& name, const Attributes& attributes, std::string content) {
-  if (name.is_root()) refuse(name, "the root is not a directory");
+  require_file(name);
   auto dir = parent(name);
   make_way(dir->get(), name);
+  space_.wrote(content.size());
   SmallFile file{std::move(dir), name, attributes, std::move(content)};
   if (!group_) return make(file);
   if (!batch_) batch_ = std::make_shared<std::vector<SmallFile>>();
@@ -224,12 +222,12 @@ void TreeWriter::make(const SmallFile& file) {
                      plain ? mode : kPrivate);
   if (raw < 0) fail(file.name, "create");
   Fd fd(raw);
-  if (!file.content.empty()) write_all(raw, file.content, shown(file.name));
+  if (!file.content.empty()) write_all(raw, file.content, file.name.shown());
   finish_file(raw, file.name, file.attributes, plain);
 }
 
 void TreeWriter::symlink(const EntryName& name, const Attributes& attributes, const std::string& target) {
-  if (name.is_root()) refuse(name, "the root is not a directory");
+  require_file(name);
   auto dir = parent(name);
   make_way(dir->get(), name);
   if (::symlinkat(target.c_str(), dir->get(), base_of(name)) < 0) fail(name, "create symbolic link");
@@ -237,8 +235,7 @@ void TreeWriter::symlink(const EntryName& name, const Attributes& attributes, co
 }
 
 void TreeWriter::hard_link(const EntryName& name, const EntryName& target) {
-  if (name.is_root() || target.is_root()) refuse(name, "the root cannot be linked");
-  if (name.path() == target.path()) refuse(name, "is a hard link to itself");
+  require_link(name, target);
   Link link{name, target};
   bool later = group_ && names_.contains(hash_of(target.path())) && is_new(name);
   if (later) {
@@ -252,20 +249,19 @@ void TreeWriter::hard_link(const EntryName& name, const EntryName& target) {
 
 void TreeWriter::link_now(const Link& link) {
   const auto& [name, target] = link;
-  Fd target_dir = open_directory(target.parent(), shown(name));
+  Fd target_dir = open_directory(target.parent(), name.shown());
   auto dir = parent(name);
   struct stat info {};
   if (!target_dir || ::fstatat(target_dir.get(), base_of(target), &info, AT_SYMLINK_NOFOLLOW) < 0)
-    refuse(name, "is a hard link to \"" + target.path() + "\", which the archive does not hold before it");
-  if (S_ISDIR(info.st_mode)) refuse(name, "is a hard link to the directory \"" + target.path() + "\"");
+    refuse_missing(name, target);
+  if (S_ISDIR(info.st_mode)) refuse_directory(name, target);
   clear_way(dir->get(), name);
   if (::linkat(target_dir.get(), base_of(target), dir->get(), base_of(name), 0) < 0) fail(name, "create hard link");
 }
 
 void TreeWriter::node(const EntryName& name, const Attributes& attributes, mode_t type, dev_t device) {
-  if (name.is_root()) refuse(name, "the root is not a directory");
-  if (type == S_IFCHR && device == makedev(0, 0))
-    refuse(name, "is the character device 0:0, which overlayfs takes for a deletion");
+  require_file(name);
+  require_node(name, type, device);
   auto dir = parent(name);
   make_way(dir->get(), name);
   if (::mknodat(dir->get(), base_of(name), type | kPrivate, device) < 0) fail(name, "create");
@@ -279,10 +275,10 @@ void TreeWriter::whiteout(const EntryName& name) {
 }
 
 void TreeWriter::opaque(const EntryName& name) {
-  Fd target = open_directory(name.path(), shown(name));
+  Fd target = open_directory(name.path(), name.shown());
   if (!target) {
     settle();
-    target = open_directory(name.path(), shown(name));
+    target = open_directory(name.path(), name.shown());
   }
   if (!target) target = make_parents(name, name.components.size());
   if (::fsetxattr(target.get(), kOpaque, "y", 1, 0) < 0) fail(name, "mark opaque");
@@ -294,7 +290,7 @@ void TreeWriter::finish() {
   // Backwards, so that what is below a directory is done before the directory may be shut.
   for (auto entry = directories_.rbegin(); entry != directories_.rend(); ++entry) {
     auto name = EntryName::parse(entry->first);
-    Fd directory = open_directory(entry->first, shown(name));
+    Fd directory = open_directory(entry->first, name.shown());
     if (!directory) fail(name, "open");
     if (entry->second) {
       auto self = EntryName{{"."}};

@@ -15,6 +15,7 @@
 
 #include "entry_name.h"
 #include "gantry/base/fd.h"
+#include "space_guard.h"
 #include "tree_sink.h"
 #include "writer_crew.h"
 
@@ -70,6 +71,7 @@ class TreeWriter : public TreeSink {
   void count(int fd, const EntryName& name);
 
   int root_;
+  SpaceGuard space_;
   std::uint32_t own_uid_, own_gid_;
   mode_t umask_;
   bool foreign_group_ = false;  ///< files in `root_` do not get our group

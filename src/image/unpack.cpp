@@ -1,17 +1,12 @@
-#include <fcntl.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include "archive_reader.h"
 #include "entry_checks.h"
-#include "gantry/base/error.h"
 #include "gantry/image/archive.h"
 #include "plain_names.h"
-#include "space_guard.h"
 #include "tree_writer.h"
 #include "unpack.h"
 #include "whiteout.h"
@@ -23,8 +18,8 @@ constexpr la_int64_t kSmallFile = 96 << 10;  // larger ones gain nothing from be
 
 class Unpacker {
  public:
-  Unpacker(TarReader& reader, TreeSink& writer, int place, const UnpackOptions& options, RecipeWriter* recipe)
-      : reader_(reader), options_(options), recipe_(recipe), writer_(writer), space_(place) {}
+  Unpacker(TarReader& reader, TreeSink& writer, const UnpackOptions& options, RecipeWriter* recipe)
+      : reader_(reader), options_(options), recipe_(recipe), writer_(writer) {}
 
   std::uint64_t run() {
     std::uint64_t count = 0;
@@ -37,9 +32,7 @@ class Unpacker {
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const {
-    throw Error(ErrorKind::invalid, "archive entry \"" + name_.path() + "\": " + why);
-  }
+  [[noreturn]] void refuse(const std::string& why) const { name_.refuse(why); }
   static std::string text(const char* value) { return value != nullptr ? value : ""; }
 
   bool take_whiteout() {
@@ -102,16 +95,11 @@ class Unpacker {
       std::string content;
       content.reserve(static_cast<std::size_t>(size));
       reader_.content([&](std::string_view piece, std::uint64_t) { content += piece; });
-      space_.wrote(content.size());
       writer_.small_file(name_, attributes(), std::move(content));
       return;
     }
-    writer_.file(name_, attributes(), static_cast<std::uint64_t>(size), [&](const TreeSink::Content& take) {
-      reader_.content([&](std::string_view piece, std::uint64_t offset) {
-        space_.wrote(piece.size());
-        take(piece, offset);
-      });
-    });
+    writer_.file(name_, attributes(), static_cast<std::uint64_t>(size),
+                 [&](const TreeSink::Content& take) { reader_.content(take); });
   }
 
   void take_device(mode_t type) {
@@ -157,7 +145,6 @@ class Unpacker {
   const UnpackOptions& options_;
   RecipeWriter* recipe_;
   TreeSink& writer_;
-  SpaceGuard space_;
   ::archive_entry* entry_ = nullptr;
   EntryName name_;
 };
@@ -169,17 +156,16 @@ Unpacked unpack_archive(int fd, int directory, const UnpackOptions& options,
   PlainStream stream(fd, progress);
   TreeWriter writer(directory);
   Unpacked out;
-  out.entries = unpack_tar(stream, writer, directory, options, nullptr);
+  out.entries = unpack_tar(stream, writer, options, nullptr);
   out.bytes = stream.size();
   out.digest = stream.digest();
   return out;
 }
 
-std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, int place, const UnpackOptions& options,
-                         RecipeWriter* recipe) {
+std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, const UnpackOptions& options, RecipeWriter* recipe) {
   PlainNames names;
   TarReader reader(source);
-  return Unpacker(reader, sink, place, options, recipe).run();
+  return Unpacker(reader, sink, options, recipe).run();
 }
 
 }  // namespace gantry::image

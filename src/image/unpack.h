@@ -7,9 +7,8 @@
 
 namespace gantry::image {
 
-/// A tar from any source, into any sink. `place`: a descriptor on the file system that it fills. `recipe` (may
-/// be null) learns how the tar is made again; the caller finishes it. Returns the number of entries.
-std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, int place, const UnpackOptions& options,
-                         RecipeWriter* recipe);
+/// A tar from any source, into any sink. `recipe` (may be null) learns how the tar is made again; the caller finishes
+/// it. Returns the number of entries.
+std::uint64_t unpack_tar(TarSource& source, TreeSink& sink, const UnpackOptions& options, RecipeWriter* recipe);
 
 }  // namespace gantry::image

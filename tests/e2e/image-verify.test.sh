@@ -11,7 +11,7 @@ make_image "$R/app:1" 0.5 20
 make_image "$R/large:1" 3 20
 start_daemon
 gantry pull -q "$R/app:1" >/dev/null
-top() { echo "$W/data/layers/$(gantry image inspect "$1" | jq -r '.[0].layers[-1]' | cut -d: -f2)/fs"; }
+top() { echo "$(layers_of "$1" | tail -n 1)/fs"; }
 layer=$(top "$R/app:1")
 blob_of() { echo "$W/data/content/sha256/$(gantry image inspect "$R/app:1" | jq -r ".[0].$1" | cut -d: -f2)"; }
 # Other bytes, but the same length and time.

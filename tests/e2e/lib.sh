@@ -105,6 +105,9 @@ busybox_image() {
     gantry image import "$W/rootfs.tar" "$name" >/dev/null
 }
 
+# layers_of REFERENCE: where its layers are kept, one a line, the top one last
+layers_of() { gantry image inspect "$1" | jq -r '.[0].layers[]' | sed "s|sha256:|$W/data/layers/|"; }
+
 finish() {
     local code=$?
     trap - EXIT

@@ -20,8 +20,8 @@ stop_daemon
 start_daemon
 printf 'FROM scratch\nCOPY bin /bin\n' >"$W/Dockerfile"
 gantry build -q -t small -f "$W/Dockerfile" "$W/rootfs" >/dev/null
-[ -e "$W/data/layers/$(gantry image inspect small | jq -r '.[0].layers[0]' | cut -d: -f2)/fs" ] || fail "what is built is no directory"
-[ -e "$W/data/layers/$(gantry image inspect busybox | jq -r '.[0].layers[0]' | cut -d: -f2)/image" ] || fail "what is imported is no image"
+[ -e "$(layers_of small)/fs" ] || fail "what is built is no directory"
+[ -e "$(layers_of busybox)/image" ] || fail "what is imported is no image"
 gantry run --rm small true
 sleep 1
 expect "no layer is mounted yet" "$(grep -c "$W/run/layers/" /proc/self/mountinfo || true)" 0

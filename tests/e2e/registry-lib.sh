@@ -26,8 +26,6 @@ make_image() {
     python3 "$GANTRY_SOURCE/tests/e2e/make_image.py" "$@"
 }
 
-# layers_of REFERENCE: where its layers are kept, one a line, the top one last
-layers_of() { gantry image inspect "$1" | jq -r '.[0].layers[]' | sed "s|sha256:|$W/data/layers/|"; }
 # see_image REFERENCE: its tree, put together without our daemon, is at $W/tmpfs/all until forget_image
 see_image() {
     local place lower= number=0

@@ -1,7 +1,7 @@
 // What comes from outside into the image store. The first byte says what the rest is: 'r' an image reference, 's' apt
-// sources, 'l' an archive of images, 'p' an archive that is put into a container's tree full of links to the outside, anything else an archive.
-// An archive is refused with an Error or unpacked below its directory and nowhere else; what was unpacked gives a tar
-// that unpacks to the same again.
+// sources, 'l' an archive of images, 'p' an archive that is put into a container's tree full of links to the outside,
+// anything else an archive. An archive is refused with an Error or unpacked below its directory and nowhere else; what
+// was unpacked gives a tar that unpacks to the same again.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -81,7 +81,7 @@ void image_of(const std::string& bytes) {
   try {
     image::PlainStream stream(file.get(), {});
     image::ErofsWriter writer(made.get());
-    image::unpack_tar(stream, writer, made.get(), {}, nullptr);
+    image::unpack_tar(stream, writer, {}, nullptr);
     require(::lseek(made.get(), 0, SEEK_END) % 4096 == 0);
   } catch (const Error& error) {
     require(!error.message().empty());

@@ -42,16 +42,16 @@ class ErofsTest : public ::testing::Test {
     ASSERT_EQ(mounts_->obstacle(), "");
   }
 
-  static void unpack(const std::string& archive, TreeSink& sink, int place) {
+  static void unpack(const std::string& archive, TreeSink& sink) {
     Fd file = test::file_of(archive);
     PlainStream stream(file.get(), {});
-    unpack_tar(stream, sink, place, {}, nullptr);
+    unpack_tar(stream, sink, {}, nullptr);
   }
   fs::path as_image(const std::string& archive) {
     auto path = dir_.path() / ("image" + std::to_string(++count_));
     Fd file = open_file(path.string(), O_RDWR | O_CREAT | O_EXCL, 0600);
     ErofsWriter writer(file.get());
-    unpack(archive, writer, file.get());
+    unpack(archive, writer);
     EXPECT_GT(writer.on_disk(), 0u);
     return mounts_->mounted(path.filename(), path);
   }
@@ -60,7 +60,7 @@ class ErofsTest : public ::testing::Test {
     fs::create_directory(path);
     Fd directory = open_file(path.string(), O_RDONLY | O_DIRECTORY);
     TreeWriter writer(directory.get());
-    unpack(archive, writer, directory.get());
+    unpack(archive, writer);
     return path;
   }
 
@@ -205,7 +205,7 @@ TEST_F(ErofsTest, SparseFilesStaySparse) {
   auto path = dir_.path() / "sparse-image";
   Fd file = open_file(path.string(), O_RDWR | O_CREAT | O_EXCL, 0600);
   ErofsWriter writer(file.get());
-  unpack(archive, writer, file.get());
+  unpack(archive, writer);
   EXPECT_LT(writer.on_disk(), 1u << 20);
 }
 
