@@ -14,13 +14,24 @@ namespace chrono = std::chrono;
 
 Timestamp now() { return chrono::time_point_cast<chrono::nanoseconds>(chrono::system_clock::now()); }
 
+// A list of containers has thousands of times in it, and fmt takes four times as long for one.
 std::string to_rfc3339(Timestamp time) {
   auto days = chrono::floor<chrono::days>(time);
   chrono::year_month_day date(days);
   chrono::hh_mm_ss<Duration> of_day(time - days);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), of_day.hours().count(),
-                     of_day.minutes().count(), of_day.seconds().count(), of_day.subseconds().count());
+  std::string out = "0000-00-00T00:00:00.000000000Z";
+  auto put = [&out](std::size_t end, auto number) {
+    for (auto rest = static_cast<std::uint64_t>(number); rest != 0; rest /= 10)
+      out[--end] = static_cast<char>('0' + rest % 10);
+  };
+  put(4, static_cast<int>(date.year()));
+  put(7, static_cast<unsigned>(date.month()));
+  put(10, static_cast<unsigned>(date.day()));
+  put(13, of_day.hours().count());
+  put(16, of_day.minutes().count());
+  put(19, of_day.seconds().count());
+  put(29, of_day.subseconds().count());
+  return out;
 }
 
 namespace {

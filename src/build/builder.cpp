@@ -9,6 +9,7 @@
 #include "builder_impl.h"
 #include "gantry/base/error.h"
 #include "gantry/base/files.h"
+#include "gantry/base/log.h"
 #include "gantry/image/archive.h"
 #include "layer/upper_writer.h"
 #include "plan/platforms.h"
@@ -52,7 +53,13 @@ void Builder::recover() {
   std::vector<fs::path> left;
   for (const auto& entry : fs::directory_iterator(impl_->places.scratch))
     if (entry.path().filename() != kMounts) left.push_back(entry.path());
-  for (const auto& path : left) remove_tree(path);
+  for (const auto& path : left) {
+    try {
+      remove_tree(path);
+    } catch (const Error& error) {
+      log::warn("what a build left: {}", error.message());  // the next start tries again
+    }
+  }
   std::vector<std::string> there;
   for (const auto& image : impl_->images.list()) there.push_back(image.id);
   impl_->records.keep_only(there);

@@ -46,12 +46,17 @@ http::Query ps_query(const Ps& ps) {
   return query;
 }
 
-std::string ps_table(const std::vector<ContainerInfo>& containers) {
+// One at a time: a thousand of them together are megabytes.
+void for_each_container(const boost::json::value& answer, auto visit) {
+  for (const auto& container : answer.as_array()) visit(json::from<ContainerInfo>(container));
+}
+
+std::string ps_table(const boost::json::value& answer) {
   Table table({"NAME", "IMAGE", "STATUS", "PORTS", "ISOLATION"});
-  auto time = now();
-  for (const auto& container : containers)
+  for_each_container(answer, [&table, time = now()](const ContainerInfo& container) {
     table.add({container.spec.name, container.spec.image, status_text(container, time), ports_text(container.ports),
                isolation_text(container)});
+  });
   return table.text();
 }
 
@@ -63,16 +68,16 @@ task<int> ps(Context& context, Ps flags) {
     context.print(answer);
     co_return 0;
   }
-  auto containers = json::from<std::vector<ContainerInfo>>(answer);
   if (!flags.quiet && !flags.names) {
-    context.console.out(ps_table(containers));
+    context.console.out(ps_table(answer));
     co_return 0;
   }
-  for (const auto& container : containers)
-    context.console.out((flags.names      ? container.spec.name
-                         : flags.no_trunc ? container.id.str()
-                                          : short_id(container.id)) +
-                        "\n");
+  std::string lines;
+  for_each_container(answer, [&](const ContainerInfo& container) {
+    lines += flags.names ? container.spec.name : flags.no_trunc ? container.id.str() : short_id(container.id);
+    lines += '\n';
+  });
+  context.console.out(lines);
   co_return 0;
 }
 

@@ -301,6 +301,7 @@ struct Engine::Impl {
   task<> recover();
   task<> recover_container(ContainerPtr container, runtime::Adopted found);
   task<> recover_active(ContainerPtr container, runtime::Adopted found);
+  task<> remove_step(ContainerId id);
   task<> undo_start(ContainerPtr container);
   void adopt_running(ContainerPtr container, const runtime::Created& created);
   RunPtr adopt_run(ContainerPtr container);

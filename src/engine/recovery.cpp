@@ -57,8 +57,25 @@ task<> Engine::Impl::recover() {
       alive.push_back(survey.container->id());
   co_await parts.networks.recover(std::move(alive));
   co_await remove_leftovers();
-  for (auto& survey : surveys) co_await recover_container(survey.container, survey.found);
+  std::vector<task<>> removals;
+  for (auto& survey : surveys) {
+    co_await recover_container(survey.container, survey.found);
+    if (survey.container->record.internals.hidden) removals.push_back(remove_step(survey.container->id()));
+  }
+  co_await all(std::move(removals));
   co_await recover_volumes();
+}
+
+// Whoever waited for a build step went away with the daemon. This is waited for: the files it writes are the builder's,
+// who clears them away next.
+task<> Engine::Impl::remove_step(ContainerId id) {
+  RemoveOptions options{.force = true};
+  try {
+    co_await remove(id, options);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) throw;
+    log::warn("container {}: removing a step of a build: {}", short_id(id), error.message());
+  }
 }
 
 task<> Engine::Impl::remove_leftovers() {
@@ -86,9 +103,10 @@ task<> Engine::Impl::recover_container(ContainerPtr container, runtime::Adopted 
   if (is_active(container->state())) co_await recover_active(container, found);
   if (container->gone) co_return;
   begin_forwarding(container);
-  // Whoever waited for a build step, or for a container to be removed after its end, went away with the daemon.
-  bool unwanted = record.internals.hidden || container->state() == State::removing ||
-                  (record.info.spec.auto_remove && container->state() == State::exited);
+  if (record.internals.hidden) co_return;
+  // Whoever waited for a container to be removed after its end went away with the daemon.
+  bool unwanted =
+      container->state() == State::removing || (record.info.spec.auto_remove && container->state() == State::exited);
   if (unwanted) {
     RemoveOptions options{.force = true, .volumes = record.internals.remove_volumes};
     operations.start(remove(container->id(), options));

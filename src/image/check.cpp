@@ -119,6 +119,10 @@ class ImageStore::Checker {
       problem = error.kind() == ErrorKind::not_found ? "it is missing" : error.message();
     }
     if (problem.empty()) return;
+    {
+      std::lock_guard lock(store_.mutex);
+      store_.configs.erase(digest);  // one that is not on disk any more is not gone on with
+    }
     Damage damage{blob.part, digest, blob.images, problem, {}, 0, false, {}};
     bool fetchable = blob.from_registry && blob.part != DamagedPart::packages;
     damage.fix = blob.part == DamagedPart::blob ? "remove it: run 'gantry image prune'"

@@ -40,12 +40,15 @@ struct ImageStore::Impl {
   mutable std::mutex touched_mutex;  ///< never held while anything is written: `touch` is called on the control thread
   std::map<std::string, Timestamp> touched;  ///< images in use, not written yet
   std::function<void()> grown;
+  /// Configurations by id, which is their digest: every start of a container asks for the one of its image.
+  mutable std::map<std::string, oci::ImageConfig> configs;
   std::weak_ptr<WriterCrew> crew;  ///< its threads live as long as somebody receives a layer
 
   /// Throws Error (not_found) with what to do; (conflict) when a prefix fits several.
   rows::Image find(store::Transaction& t, const std::string& reference) const;
   /// Under `mutex`, so that nothing it reads is removed meanwhile.
   ImageInfo describe(const std::string& id) const;
+  const oci::ImageConfig& config_of(const std::string& id) const;
   /// Gives a finished directory its name and its row, unless an equal layer is there.
   void publish(TemporaryDirectory& ingest, const rows::Layer& layer, bool canonical, Lease* lease);
 

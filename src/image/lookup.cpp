@@ -48,6 +48,15 @@ rows::Image ImageStore::Impl::find(store::Transaction& t, const std::string& ref
   throw Error(ErrorKind::not_found, "image \"" + reference + "\" is not on this machine", advice(reference, names));
 }
 
+const oci::ImageConfig& ImageStore::Impl::config_of(const std::string& id) const {
+  constexpr std::size_t kMost = 64;
+  auto known = configs.find(id);
+  if (known != configs.end()) return known->second;
+  auto config = json::from_text<oci::ImageConfig>(content.read(oci::Digest::parse(id)), "configuration of image " + id);
+  if (configs.size() >= kMost) configs.clear();
+  return configs[id] = std::move(config);
+}
+
 ImageInfo ImageStore::Impl::describe(const std::string& id) const {
   ImageInfo info;
   info.id = id;
@@ -63,7 +72,7 @@ ImageInfo ImageStore::Impl::describe(const std::string& id) const {
     info.used = rows::last_used(t, id);
   });
   if (auto used = touched_at(id)) info.used = used;
-  info.config = json::from_text<oci::ImageConfig>(content.read(oci::Digest::parse(id)), "configuration of image " + id);
+  info.config = config_of(id);
   info.created = from_rfc3339(info.config.created.value_or("")).value_or(Timestamp{});
   return info;
 }

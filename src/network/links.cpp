@@ -68,6 +68,8 @@ WarmLink make_link(const std::string& veth, const std::string& interface, int mt
   WarmLink out;
   out.veth = veth;
   out.host_index = require_index(host, veth);
+  // A port of a bridge needs no addresses; making one and telling the neighbours about it is work for the kernel.
+  write_sysctl("ipv6/conf/" + veth + "/disable_ipv6", "1");
   auto inside = in_netns(netns, [&] {
     RouteSocket socket;
     write_sysctl("ipv6/conf/" + interface + "/accept_ra", "0");

@@ -160,6 +160,12 @@ void CgroupTree::forget(const ContainerId& id) {
   bound_.erase(id);
 }
 
+std::vector<std::string> CgroupTree::directories_left(const std::string& group) const {
+  auto out = directories(group);
+  std::erase_if(out, [](const auto& directory) { return ::access(directory.c_str(), F_OK) < 0; });
+  return out;
+}
+
 std::vector<std::string> CgroupTree::directories(const std::string& group) const {
   // Two controllers may be mounted together and be reached by two names.
   std::set<std::string> out;
@@ -215,9 +221,9 @@ void CgroupTree::kill(const ContainerId& id) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
   for (;;) {
     bool any = false;
-    for (const auto& directory : directories(group_of(id))) any = kill_once(directory) || any;
+    for (const auto& directory : directories_left(group_of(id))) any = kill_once(directory) || any;
     if (!any) return;
-    for (const auto& directory : directories(group_of(id))) thaw_once(directory);
+    for (const auto& directory : directories_left(group_of(id))) thaw_once(directory);
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(ErrorKind::timeout, "kill container " + short_id(id) + ": its processes do not end",
                   "a process in uninterruptible sleep holds it: see ps -eo pid,stat,wchan,cmd");
@@ -232,7 +238,7 @@ void CgroupTree::remove(const ContainerId& id) const {
 
 void CgroupTree::remove_group(const std::string& group) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
-  for (const auto& directory : directories(group))
+  for (const auto& directory : directories_left(group))
     for (const auto& part : below(directory))
       while (::rmdir(part.c_str()) < 0 && errno != ENOENT) {
         if (std::chrono::steady_clock::now() > deadline) throw_errno("remove control group " + part.string());

@@ -50,7 +50,7 @@ task<std::shared_ptr<Standby>> Runtime::make_standby(IdRange ids) {
     Plan plan;
     plan.user_namespace = ids;
     plan.argv = {"/"};
-    return impl->start_standby(make_spec(plan, {}));
+    return impl->start_standby(make_spec(plan, {.seccomp_by_name = false}));
   };
   co_return co_await impl_->pool.run(start);
 }

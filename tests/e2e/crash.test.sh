@@ -33,6 +33,23 @@ eventually 10 sh -c "! kill -0 $old"
 eventually 10 sh -c "gantry inspect guarded --format json | jq -e 'if type == \"array\" then .[0] else . end | .state == \"running\" and .pid != $old'"
 gantry rm -f guarded >/dev/null
 
+say "a step of a build that goes on writing is ended, and its files go"
+mkdir "$W/ctx"
+cat >"$W/ctx/Dockerfile" <<'EOF'
+FROM busybox
+RUN mkdir /before && touch /before/file
+RUN echo begun; while :; do mkdir -p /w/a/b; touch /w/a/b/c; rm -r /w; done
+EOF
+for round in 1 2 3 4 5; do
+    gantry build --progress plain "$W/ctx" >"$W/build.out" 2>&1 </dev/null &
+    build=$!
+    eventually 15 grep -q 'begun$' "$W/build.out"
+    kill_daemon
+    start_daemon
+    ! wait "$build" || fail "a build without a daemon succeeded"
+    expect "files of the build, round $round" "$(find "$W/data/build" -mindepth 1 -maxdepth 1 ! -name mounts | wc -l)" 0
+done
+
 say "a reboot: every process gone, the run directory lost"
 mkdir "$W/st"
 cat >"$W/st/compose.yaml" <<'YAML'

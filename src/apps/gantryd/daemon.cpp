@@ -192,8 +192,8 @@ task<> Daemon::start(fs::path data_dir, fs::path run_dir) {
   distribution.recover();
   mirror.recover();
   volumes.recover();
-  builder.recover();
   co_await engine.recover();
+  builder.recover();
   co_await stacks.recover();
   disk.begin(co_await asio::this_coro::executor);
   http::UnixEndpoint endpoint{.path = run_dir / "gantry.sock", .mode = 0660, .group = authorizer.group_id()};

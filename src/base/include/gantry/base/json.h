@@ -100,6 +100,7 @@ void read_struct(const bj::value& value, T& out, const Path& path, Unknown unkno
   // Keys mostly come in the order of the members, as they were written: then each is found where it is looked for.
   const auto* next = object->begin();
   boost::mp11::mp_for_each<Members>([&](auto member) {
+    if (known == object->size()) return;
     constexpr std::string_view name = strip_underscore(member.name);
     const auto* found = next != object->end() && next->key() == name ? next : object->find(name);
     if (found == object->end()) return;

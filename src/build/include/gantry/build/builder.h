@@ -148,7 +148,7 @@ class Builder {
   Builder(WorkerPool& pool, store::Database& database, image::ImageStore& images, Executor& executor,
           std::filesystem::path scratch_dir, Remote* remote = nullptr, std::filesystem::path memory_dir = {});
   ~Builder();
-  /// Removes what a crash left in these directories. Call once at start.
+  /// Removes what a crash left in these directories. Call once at start, when no step of a build runs any more.
   void recover();
 
   /// Builds from an unpacked context directory, with `remote` instead of the builder's own when it is given (and
