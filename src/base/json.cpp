@@ -14,7 +14,9 @@ void indent_into(std::string& out, const bj::value& value, std::size_t depth) {
     for (const auto& [key, element] : *object) {
       if (!first) out += ",\n";
       first = false;
-      out += pad + bj::serialize(bj::value(key)) + ": ";
+      out += pad;
+      detail::print_string(out, key);
+      out += ": ";
       indent_into(out, element, depth + 1);
     }
     out += "\n" + std::string(2 * depth, ' ') + "}";

@@ -14,6 +14,17 @@ namespace gantry::build {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Nothing when it is gone: a build gives a new one its name, or puts it aside, while all are looked at.
+Fd open_kept(const fs::path& path) {
+  Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory && errno != ENOENT) throw_errno("open " + path.string());
+  return directory;
+}
+
+}  // namespace
+
 CacheMounts::CacheMounts(fs::path root) : root_(std::move(root)) { make_directories(root_, 0700); }
 
 CacheMounts::Use::~Use() {
@@ -53,9 +64,9 @@ std::optional<std::string> CacheMounts::set_aside(const std::string& name) {
 std::vector<CacheMounts::Kept> CacheMounts::list() const {
   std::vector<Kept> out;
   for (const auto& entry : fs::directory_iterator(root_)) {
-    Fd directory = open_file(entry.path().string(), O_RDONLY | O_DIRECTORY);
+    Fd directory = open_kept(entry.path());
     struct stat info {};
-    if (::fstat(directory.get(), &info) < 0) continue;
+    if (!directory || ::fstat(directory.get(), &info) < 0) continue;
     out.push_back({entry.path().filename().string(), image::disk_usage(directory.get()), info.st_mtim.tv_sec});
   }
   return out;
@@ -71,8 +82,7 @@ std::uint64_t CacheMounts::remove(const std::string& name) const {
 std::uint64_t CacheMounts::size() const {
   std::uint64_t total = 0;
   for (const auto& entry : fs::directory_iterator(root_)) {
-    Fd directory = open_file(entry.path().string(), O_RDONLY | O_DIRECTORY);
-    total += image::disk_usage(directory.get());
+    if (Fd directory = open_kept(entry.path())) total += image::disk_usage(directory.get());
   }
   return total;
 }

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "gantry/base/error.h"
+#include "gantry/base/files.h"
 #include "gantry/base/ids.h"
 #include "layer/copy_step.h"
 #include "layer/id_maps.h"
@@ -86,10 +87,9 @@ fs::path Session::copy_out(const MountPlan& mount, const TreeView& view, const S
 
 void Session::prepare_cache(const MountPlan& plan, const fs::path& directory) {
   if (fs::exists(directory)) return;
-  auto made = directory;
-  made += ".new";
-  remove_tree(made);
-  make_directories(made, 0755);
+  // Of its own: steps that share the cache may be here at the same time.
+  TemporaryDirectory fresh(directory.parent_path(), "new-");
+  const auto& made = fresh.path();
   if (plan.has_source()) {
     auto view = source_view(plan.from);
     auto match = only_match(plan, view, source_name(plan.from));
@@ -100,10 +100,9 @@ void Session::prepare_cache(const MountPlan& plan, const fs::path& directory) {
   if (::chmod(made.c_str(), plan.flag.mode.value_or(0755)) < 0) throw_errno("set the mode of a cache mount");
   if (::chown(made.c_str(), plan.flag.uid.value_or(0), plan.flag.gid.value_or(0)) < 0)
     throw_errno("set the owner of a cache mount");
-  // A build that shares the cache may have been faster.
+  // Another may have been faster.
   if (::rename(made.c_str(), directory.c_str()) < 0 && errno != EEXIST && errno != ENOTEMPTY)
     throw_errno("publish a cache mount");
-  remove_tree(made);
 }
 
 std::string Session::top_layer(const PlannedStage& stage) {
