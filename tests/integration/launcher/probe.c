@@ -128,13 +128,31 @@ static unsigned long long permitted(const char* process) {
   return mask;
 }
 
-/* One that can do more than we can, or whose program is none of the image's. */
+/* What it holds and we could take: files and directories, but for devices. */
+static int look_at_descriptors(const char* process) {
+  char path[300], target[4096];
+  int told = 0;
+  snprintf(path, sizeof path, "/proc/%s/fd", process);
+  DIR* directory = opendir(path);
+  for (struct dirent* entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+    snprintf(path, sizeof path, "/proc/%s/fd/%.20s", process, entry->d_name);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length <= 0) continue;
+    target[length] = 0;
+    if (target[0] == '/' && strncmp(target, "/dev/", 5) != 0) told += printf("more %s\n", target) > 0;
+  }
+  if (directory != NULL) closedir(directory);
+  return told;
+}
+
+/* One that can do more than we can, holds what we do not, or whose program is none of the image's. */
 static void look_at(const char* process, unsigned long long own) {
   static int told = 0;
   if (told > 20) return;
   char path[300], program[4096];
   unsigned long long mask = permitted(process);
   if ((mask & ~own) != 0) told += printf("more %llx\n", mask) > 0;
+  if (atoi(process) != getpid()) told += look_at_descriptors(process);
   snprintf(path, sizeof path, "/proc/%s/exe", process);
   ssize_t length = readlink(path, program, sizeof program - 1);
   if (length <= 0) return;
