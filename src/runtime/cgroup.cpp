@@ -32,11 +32,14 @@ std::vector<pid_t> members(const fs::path& directory) {
   return out;
 }
 
-// Children first. The hierarchy may change under us: what is not there any more is done.
+// Children first. The hierarchy may change under us: what is not there any more is done, as all is of a container that
+// ended by itself.
 std::vector<fs::path> below(const fs::path& directory) {
   std::vector<fs::path> out;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory, ignored))
+  std::error_code failed, ignored;
+  fs::directory_iterator entries(directory, failed);
+  if (failed == std::errc::no_such_file_or_directory) return out;
+  for (const auto& entry : entries)
     if (entry.is_directory(ignored)) {
       auto inner = below(entry.path());
       out.insert(out.end(), inner.begin(), inner.end());
@@ -160,12 +163,6 @@ void CgroupTree::forget(const ContainerId& id) {
   bound_.erase(id);
 }
 
-std::vector<std::string> CgroupTree::directories_left(const std::string& group) const {
-  auto out = directories(group);
-  std::erase_if(out, [](const auto& directory) { return ::access(directory.c_str(), F_OK) < 0; });
-  return out;
-}
-
 std::vector<std::string> CgroupTree::directories(const std::string& group) const {
   // Two controllers may be mounted together and be reached by two names.
   std::set<std::string> out;
@@ -221,9 +218,9 @@ void CgroupTree::kill(const ContainerId& id) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
   for (;;) {
     bool any = false;
-    for (const auto& directory : directories_left(group_of(id))) any = kill_once(directory) || any;
+    for (const auto& directory : directories(group_of(id))) any = kill_once(directory) || any;
     if (!any) return;
-    for (const auto& directory : directories_left(group_of(id))) thaw_once(directory);
+    for (const auto& directory : directories(group_of(id))) thaw_once(directory);
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(ErrorKind::timeout, "kill container " + short_id(id) + ": its processes do not end",
                   "a process in uninterruptible sleep holds it: see ps -eo pid,stat,wchan,cmd");
@@ -238,7 +235,7 @@ void CgroupTree::remove(const ContainerId& id) const {
 
 void CgroupTree::remove_group(const std::string& group) const {
   auto deadline = std::chrono::steady_clock::now() + kKillLimit;
-  for (const auto& directory : directories_left(group))
+  for (const auto& directory : directories(group))
     for (const auto& part : below(directory))
       while (::rmdir(part.c_str()) < 0 && errno != ENOENT) {
         if (std::chrono::steady_clock::now() > deadline) throw_errno("remove control group " + part.string());

@@ -39,8 +39,6 @@ class CgroupTree {
   /// The path as config.json wants it, the same in each hierarchy.
   std::string path_of(const ContainerId& id) const { return "/" + parent_ + "/" + group_of(id); }
   std::vector<std::string> directories(const std::string& group) const;
-  /// Those of them that are there; the shim of a container that ended by itself has removed them.
-  std::vector<std::string> directories_left(const std::string& group) const;
   /// Version 1: the group in the hierarchy of `controller`. Error (unsupported) when the host has none.
   std::filesystem::path directory(const std::string& group, const std::string& controller) const;
   bool is_version2() const { return version2_; }
