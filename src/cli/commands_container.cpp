@@ -48,7 +48,9 @@ http::Query ps_query(const Ps& ps) {
 
 // One at a time: a thousand of them together are megabytes.
 void for_each_container(const boost::json::value& answer, auto visit) {
-  for (const auto& container : answer.as_array()) visit(json::from<ContainerInfo>(container));
+  const auto* containers = answer.if_array();
+  if (containers == nullptr) throw Error(ErrorKind::invalid, "$: expected an array");
+  for (const auto& container : *containers) visit(json::from<ContainerInfo>(container));
 }
 
 std::string ps_table(const boost::json::value& answer) {
