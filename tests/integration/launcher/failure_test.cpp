@@ -1,3 +1,10 @@
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <sstream>
+
 #include "fixture.h"
 
 // What cannot be made is refused with an error that names it, whichever launcher finds out; the end of each test checks
@@ -56,6 +63,30 @@ const FailureCase kFailures[] = {
 
 INSTANTIATE_TEST_SUITE_P(Each, Failure, testing::ValuesIn(kFailures),
                          [](const auto& tested) { return tested.param.name; });
+
+// Before its program runs a first process is nothing without its shim: root's is ended by the kernel, that of another
+// user, for whom this order lapses, by the closed channel.
+class Orphan : public RuntimeTest, public testing::WithParamInterface<std::uint32_t> {};
+
+TEST_P(Orphan, OfAShimKilledBeforeTheStartRunsNothing) {
+  auto plan = shell("echo ran; sleep 1000");
+  plan.uid = plan.gid = GetParam();
+  run([&]() -> task<> {
+    auto made = co_await runtime_->create(plan);
+    Fd first(static_cast<int>(::syscall(SYS_pidfd_open, made.pid, 0)));
+    EXPECT_TRUE(first);
+    pid_t shim = 0;
+    std::istringstream(read_file(shim_directory(plan.id) / "shim.pid")) >> shim;
+    EXPECT_GT(shim, 1);
+    if (shim > 1) ::kill(shim, SIGKILL);
+    pollfd ended{first.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&ended, 1, 5000), 1);
+    co_await runtime_->remove(plan.id);
+  });
+  EXPECT_EQ(log_of(plan), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Users, Orphan, testing::Values(0u, 1000u));
 
 }  // namespace
 }  // namespace gantry::runtime
