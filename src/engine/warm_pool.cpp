@@ -26,37 +26,42 @@ void WarmPool::spare(std::filesystem::path directory) {
 }
 
 void WarmPool::refill() {
-  if (filling_ || closed_ || ready_.size() >= kReady || !runtime_.launches_natively()) return;
-  filling_ = true;
-  background_.spawn("warm pool", fill());
+  if (closed_ || !runtime_.launches_natively()) return;
+  while (makers_at_work_ < kMakers && ready_.size() + makers_at_work_ < kReady) {
+    ++makers_at_work_;
+    background_.spawn("warm pool", fill());
+  }
 }
 
+// Counted as one that is ready as long as it is at work.
 task<> WarmPool::fill() {
   std::exception_ptr failure;
   try {
-    while (!closed_ && ready_.size() < kReady) {
-      Warm warm;
-      warm.mounts = mounts_.generation();
-      warm.id_slot = std::make_shared<HeldSlot>(slots_, makers_.free_slot());
-      warm.standby = co_await runtime_.make_standby(id_range(warm.id_slot->number()));
-      Fd netns = warm.standby->netns().duplicate();
-      auto link = co_await networks_.prepare_link(std::move(netns));
-      warm.link.emplace(std::move(link));
-      if (!spare_.empty()) {
-        warm.directory = std::move(spare_.back());
-        spare_.pop_back();
-      } else {
-        auto make = makers_.make_directories;
-        warm.directory = co_await pool_.run(std::move(make));
-      }
-      ready_.push_back(std::move(warm));
-    }
+    while (!closed_ && ready_.size() + makers_at_work_ <= kReady) ready_.push_back(co_await make());
   } catch (...) {
     failure = std::current_exception();
   }
-  filling_ = false;
+  --makers_at_work_;
   // Starts go on without: they make their own, and tell the same error to whoever asked.
   if (failure && !is_cancellation(failure)) log::warn("warm pool: {}", to_error(failure).message());
+}
+
+task<Warm> WarmPool::make() {
+  Warm warm;
+  warm.mounts = mounts_.generation();
+  warm.id_slot = std::make_shared<HeldSlot>(slots_, makers_.free_slot());
+  warm.standby = co_await runtime_.make_standby(id_range(warm.id_slot->number()));
+  Fd netns = warm.standby->netns().duplicate();
+  auto link = co_await networks_.prepare_link(std::move(netns));
+  warm.link.emplace(std::move(link));
+  if (!spare_.empty()) {
+    warm.directory = std::move(spare_.back());
+    spare_.pop_back();
+  } else {
+    auto make_directories = makers_.make_directories;
+    warm.directory = co_await pool_.run(std::move(make_directories));
+  }
+  co_return warm;
 }
 
 task<> WarmPool::close() {

@@ -42,6 +42,7 @@ struct Warm {
 class WarmPool {
  public:
   static constexpr std::size_t kReady = 6;
+  static constexpr std::size_t kMakers = 2;  ///< at a time: starts one after the other take more than one can make
 
   struct Makers {
     std::function<std::int64_t()> free_slot;                  ///< a range of ids nobody has
@@ -66,7 +67,9 @@ class WarmPool {
   task<> close();
 
  private:
+  /// One of kMakers.
   task<> fill();
+  task<Warm> make();
   void discard(Warm warm);
 
   WorkerPool& pool_;
@@ -78,7 +81,7 @@ class WarmPool {
   MountWatch mounts_;
   std::vector<Warm> ready_;
   std::vector<std::filesystem::path> spare_;
-  bool filling_ = false;
+  std::size_t makers_at_work_ = 0;
   bool closed_ = false;
 };
 
