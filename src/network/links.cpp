@@ -80,6 +80,7 @@ WarmLink make_link(const std::string& veth, const std::string& interface, int mt
   out.peer_index = require_index(inside, interface);
   RouteBatch raise;
   raise.change_link({.index = kLoopback, .up = true});
+  raise.generate_address6(out.peer_index, false);
   inside.run(raise);
   out.inside = inside.release();
   return out;
@@ -101,6 +102,8 @@ void attach_link(const WarmLink& link, const Plug& plug) {
 
   const auto& endpoint = plug.endpoint;
   RouteBatch inner;
+  // A network without IPv6 has no use for such an address, nor its neighbours for hearing of it.
+  if (endpoint.ipv6) inner.generate_address6(link.peer_index, true);
   inner.change_link(
       {.index = link.peer_index, .name = endpoint.interface, .mac = endpoint.mac, .mtu = plug.mtu, .up = true});
   inner.add_address(link.peer_index, endpoint.ipv4, plug.prefix4);

@@ -166,6 +166,20 @@ void RouteBatch::change_link(const LinkChange& change) {
   end();
 }
 
+void RouteBatch::generate_address6(int index, bool wanted) {
+  begin(RTM_SETLINK, 0, fmt::format("choose how link {} gets its address", index), EAFNOSUPPORT);
+  ifinfomsg link{};
+  link.ifi_index = index;
+  raw(&link, sizeof link);
+  auto families = open_nest(IFLA_AF_SPEC);
+  auto family = open_nest(AF_INET6);
+  std::uint8_t mode = wanted ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE;
+  attribute(IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+  close_nest(family);
+  close_nest(families);
+  end();
+}
+
 void RouteBatch::set_hairpin(int port) { set_port(port, IFLA_BRPORT_MODE, BRIDGE_MODE_HAIRPIN, "set hairpin mode of"); }
 void RouteBatch::isolate(int port) { set_port(port, IFLA_BRPORT_ISOLATED, 1, "isolate"); }
 

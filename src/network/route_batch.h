@@ -44,6 +44,8 @@ class RouteBatch {
   void add_default_route(int index, const Address& gateway);
   /// One that is not there is fine.
   void remove_default_route(bool v4);
+  /// Whether the link gets a link-local IPv6 address by itself when it comes up. Fine where there is no IPv6.
+  void generate_address6(int index, bool wanted);
   /// Makes the kernel work off a change of carrier that it may put off for a second otherwise (rtnl_getlink, Linux 6.9
   /// and later).
   void settle_link(int index);
