@@ -51,7 +51,7 @@ task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) 
   auto directory = impl_->paths.execs(id) / random_hex(12);
   auto prepare = [impl = impl_.get(), id, plan, directory, container, standby = impl_->execs->take()]() mutable {
     impl->prepare_exec(id, plan, directory, container->link->status().pid, container->launcher);
-    if (!standby) standby = start_plain_standby(*impl->shim);
+    if (!standby) standby = start_plain_standby(*impl->shims);
     return impl->launch(directory, *standby);
   };
   std::exception_ptr failure;

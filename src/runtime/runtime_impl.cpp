@@ -51,7 +51,7 @@ void Runtime::Impl::require_free(const ContainerId& id) const {
 std::shared_ptr<Standby> Runtime::Impl::start_standby(const oci::runtime::Spec& spec, const std::string& above) {
   cgroups.make_instance();
   auto group = above + kStandbyPrefix + random_hex(12);
-  std::shared_ptr<Standby> standby = start_native_standby(*shim, early_plan(spec, cgroups, group));
+  std::shared_ptr<Standby> standby = start_native_standby(*shims, early_plan(spec, cgroups, group));
   standby->group = group;
   standby->early_words = common_words(spec, cgroups);
   standby->ids = ids_of(spec);
@@ -105,7 +105,7 @@ std::shared_ptr<Standby> Runtime::Impl::prepare(const Plan& plan) {
   write_file(directory / "config.json", json::to_text(spec));
   write_file(directory / "base", exec_limits(spec));
   write_file(directory / "plan", words.take());
-  return start_plain_standby(*shim);
+  return start_plain_standby(*shims);
 }
 
 // The connection is made before the shim has its plan, so that not even an immediate failure of it is missed.

@@ -50,6 +50,12 @@ struct Runtime::Impl {
     if (!container->link || container->link->gone()) throw not_running(id);
     return container->link;
   }
+  /// The same while it is being made, even when that has failed: the link says why.
+  std::shared_ptr<ShimLink> require_link_or_failure(const ContainerId& id) const {
+    auto container = require(id);
+    bool failed = container->link && container->link->gone() && !container->link->reached(shim::State::created);
+    return failed ? container->link : require_link(id);
+  }
   static Error not_running(const ContainerId& id) {
     return Error(ErrorKind::conflict, "container " + short_id(id) + " is not running", "start it first");
   }
@@ -79,8 +85,8 @@ struct Runtime::Impl {
   Paths paths;
   CgroupTree cgroups;
   FilterStore filters{paths.filters()};
-  std::shared_ptr<const ShimImage> shim = std::make_shared<ShimImage>(config.shim);
-  std::shared_ptr<StandbyPool> execs = std::make_shared<StandbyPool>(executor, pool, shim);
+  std::shared_ptr<ShimMaker> shims = std::make_shared<ShimMaker>(config.shim);
+  std::shared_ptr<StandbyPool> execs = std::make_shared<StandbyPool>(executor, pool, shims);
   std::unordered_map<ContainerId, std::shared_ptr<Container>> containers;
 };
 

@@ -16,6 +16,7 @@
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"
 #include "gantry/base/process.h"
+#include "gantry/runtime/zygote_order.h"
 #include "launcher_error.h"
 
 namespace gantry::runtime {
@@ -32,21 +33,17 @@ std::string start_time(pid_t pid) {
   return field;
 }
 
-constexpr int kEndLimit = 2000;  // milliseconds
+constexpr int kEndLimit = 2000;        // milliseconds
+constexpr timeval kOrderLimit{10, 0};  // of one that was stopped, or a machine that hardly goes on
 
-std::unique_ptr<Standby> spawn_shim(const ShimImage& image, StandbyKind kind) {
+struct SocketPair {
+  Fd ours, theirs;
+};
+
+SocketPair make_socket_pair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) throw_errno("make a socket pair");
-  Fd ours(ends[0]);
-  Fd theirs(ends[1]);
-  Command command{.argv = {image.path(), json::name_of(kind)},
-                  .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                  .descriptors = {{3, theirs.get()}},
-                  .new_session = true};
-  Child child = spawn(command);
-  auto standby = std::make_unique<Standby>(kind, child.pid(), child.pidfd().duplicate(), std::move(ours));
-  standby->start_time = start_time(child.pid());
-  return standby;
+  return {Fd(ends[0]), Fd(ends[1])};
 }
 
 // It says the number of its first process, or what failed: three lines.
@@ -62,9 +59,8 @@ pid_t await_ready(const Standby& standby) {
   return first;
 }
 
-void send_descriptors(const Standby& standby, std::initializer_list<int> descriptors) {
-  char byte = 'p';
-  iovec part{&byte, 1};
+bool send_with(const Fd& socket, std::string_view text, std::initializer_list<int> descriptors) {
+  iovec part{const_cast<char*>(text.data()), text.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
   auto size = descriptors.size() * sizeof(int);
   msghdr message{};
@@ -77,7 +73,11 @@ void send_descriptors(const Standby& standby, std::initializer_list<int> descrip
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(size);
   std::memcpy(CMSG_DATA(header), descriptors.begin(), size);
-  if (::sendmsg(standby.socket().get(), &message, MSG_NOSIGNAL) < 0) throw_errno("give a shim its plan");
+  return ::sendmsg(socket.get(), &message, MSG_NOSIGNAL) >= 0;
+}
+
+void send_descriptors(const Standby& standby, std::initializer_list<int> descriptors) {
+  if (!send_with(standby.socket(), "p", descriptors)) throw_errno("give a shim its plan");
 }
 
 }  // namespace
@@ -89,6 +89,56 @@ ShimImage::ShimImage(const std::filesystem::path& program) {
   if (::fcntl(memory_.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
     throw_errno("seal the memory of " + program.string());
   path_ = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(memory_.get());
+}
+
+ShimMaker::~ShimMaker() { end_zygote(); }
+
+// It ends by itself when the socket is closed; one that was stopped is not waited for.
+void ShimMaker::end_zygote() {
+  if (!zygote_) return;
+  orders_.reset();
+  zygote_->signal(SIGKILL);
+  zygote_->wait();
+  zygote_.reset();
+}
+
+void ShimMaker::start_zygote() {
+  auto [ours, theirs] = make_socket_pair();
+  Command command{.argv = {image_.path(), shim::kZygote},
+                  .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                  .descriptors = {{3, theirs.get()}},
+                  .new_session = true};
+  zygote_.emplace(spawn(command));
+  orders_ = std::move(ours);
+  ::setsockopt(orders_.get(), SOL_SOCKET, SO_RCVTIMEO, &kOrderLimit, sizeof kOrderLimit);
+}
+
+std::optional<pid_t> ShimMaker::order(StandbyKind kind, const Fd& socket) {
+  if (!zygote_ || !send_with(orders_, json::name_of(kind), {socket.get()})) return std::nullopt;
+  pid_t answer = 0;
+  ssize_t got;
+  do got = ::recv(orders_.get(), &answer, sizeof answer, 0);
+  while (got < 0 && errno == EINTR);
+  if (got != sizeof answer) return std::nullopt;
+  if (answer < 0) throw system_error(-answer, "make a shim");
+  return answer;
+}
+
+std::unique_ptr<Standby> ShimMaker::make(StandbyKind kind) {
+  std::lock_guard lock(mutex_);
+  auto [ours, theirs] = make_socket_pair();
+  auto pid = order(kind, theirs);
+  if (!pid) {
+    end_zygote();
+    start_zygote();
+    pid = order(kind, theirs);
+  }
+  if (!pid) throw Error(ErrorKind::unavailable, "a shim could not be made", "see gantryd's log and dmesg");
+  Fd process(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
+  if (!process) throw_errno("hold a shim");
+  auto standby = std::make_unique<Standby>(kind, *pid, std::move(process), std::move(ours));
+  standby->start_time = start_time(*pid);
+  return standby;
 }
 
 // With the socket its order ends: it takes its first process and control group away, and then itself.
@@ -113,14 +163,14 @@ bool Standby::alive() const {
 
 Fd Standby::give_away() { return std::move(process_); }
 
-std::unique_ptr<Standby> start_plain_standby(const ShimImage& image) {
-  auto standby = spawn_shim(image, StandbyKind::plain);
+std::unique_ptr<Standby> start_plain_standby(ShimMaker& maker) {
+  auto standby = maker.make(StandbyKind::plain);
   await_ready(*standby);
   return standby;
 }
 
-std::unique_ptr<Standby> start_native_standby(const ShimImage& image, const std::string& early_plan) {
-  auto standby = spawn_shim(image, StandbyKind::native);
+std::unique_ptr<Standby> start_native_standby(ShimMaker& maker, const std::string& early_plan) {
+  auto standby = maker.make(StandbyKind::native);
   Fd words(::memfd_create("plan", MFD_CLOEXEC));
   if (!words) throw_errno("make a file in memory");
   write_all(words.get(), early_plan, "early plan");

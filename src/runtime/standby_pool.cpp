@@ -24,7 +24,7 @@ void StandbyPool::refill() {
 
 task<> StandbyPool::fill() {
   while (!closed_ && ready_.size() < kReady) {
-    auto start = [image = image_] { return std::shared_ptr<Standby>(start_plain_standby(*image)); };
+    auto start = [maker = maker_] { return std::shared_ptr<Standby>(start_plain_standby(*maker)); };
     auto standby = co_await pool_.run(std::move(start));
     if (!closed_) ready_.push_back(std::move(standby));
   }

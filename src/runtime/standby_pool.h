@@ -14,8 +14,8 @@ class StandbyPool : public std::enable_shared_from_this<StandbyPool> {
  public:
   static constexpr std::size_t kReady = 2;
 
-  StandbyPool(asio::any_io_executor executor, WorkerPool& pool, std::shared_ptr<const ShimImage> image)
-      : executor_(std::move(executor)), pool_(pool), image_(std::move(image)) {}
+  StandbyPool(asio::any_io_executor executor, WorkerPool& pool, std::shared_ptr<ShimMaker> maker)
+      : executor_(std::move(executor)), pool_(pool), maker_(std::move(maker)) {}
 
   /// None when there is none just now.
   std::shared_ptr<Standby> take();
@@ -27,7 +27,7 @@ class StandbyPool : public std::enable_shared_from_this<StandbyPool> {
 
   asio::any_io_executor executor_;
   WorkerPool& pool_;
-  std::shared_ptr<const ShimImage> image_;
+  std::shared_ptr<ShimMaker> maker_;
   std::vector<std::shared_ptr<Standby>> ready_;
   bool filling_ = false;
   bool closed_ = false;

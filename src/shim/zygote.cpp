@@ -1,0 +1,63 @@
+#include "zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gantry/runtime/zygote_order.h"
+#include "holder.h"
+
+namespace gantry::shim {
+namespace {
+
+using runtime::shim::kMaxKind;
+
+constexpr int kOrders = 3;
+
+char kind[kMaxKind + 1];
+
+int receive_order() {
+  iovec part{kind, kMaxKind};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size;
+  do size = ::recvmsg(kOrders, &message, MSG_CMSG_CLOEXEC);
+  while (size < 0 && errno == EINTR);
+  cmsghdr* header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) ::_exit(0);
+  kind[size] = 0;
+  int fd;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
+}
+
+}  // namespace
+
+const char* serve_orders() {
+  ::close_range(kOrders + 1, ~0u, 0);
+  ::fcntl(kOrders, F_SETFD, FD_CLOEXEC);
+  ::prctl(PR_SET_DUMPABLE, 0);
+  ::prctl(PR_SET_NAME, "gantry-zygote");
+  for (;;) {
+    int socket = receive_order();
+    pid_t child = holder::clone_process(CLONE_PARENT, 0);
+    if (child == 0) {
+      if (::dup2(socket, kOrders) < 0 || ::setsid() < 0) ::_exit(1);
+      ::close(socket);
+      return kind;
+    }
+    pid_t answer = child < 0 ? -errno : child;
+    ::close(socket);
+    if (::send(kOrders, &answer, sizeof answer, MSG_NOSIGNAL) < 0) ::_exit(0);
+  }
+}
+
+}  // namespace gantry::shim
