@@ -182,7 +182,7 @@ struct Engine::Impl {
   /// Files and plan of the container, to be made on a pool thread; `executing` is set when they are.
   std::function<runtime::Plan()> plan_start(ContainerPtr container, std::map<std::string, std::string> volumes,
                                             const Joined& joined, const Warm& ready, bool* executing);
-  task<> create_runtime(ContainerId id, std::function<runtime::Plan()> plan, runtime::Created* created);
+  task<> launch_runtime(ContainerId id, std::function<runtime::Plan()> plan, runtime::Launched* launched);
   task<> connect_sessions(ContainerPtr container);
   task<> plug(ContainerPtr container, Fd netns);
   /// Gives back everything a run holds outside the store. Idempotent; logs what cannot be given back.

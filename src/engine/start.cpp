@@ -121,13 +121,18 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
 
   // Side by side: the namespaces are there already, and the disk need not be waited for before the program runs.
   step(*container, "start: create");
-  runtime::Created created;
+  runtime::Launched launched;
   std::vector<task<>> parallel;
-  parallel.push_back(create_runtime(id, std::move(plan), &created));
+  parallel.push_back(launch_runtime(id, std::move(plan), &launched));
   parallel.push_back(durable());
   if (ready.standby) parallel.push_back(plug(container, ready.standby->netns().duplicate()));
   co_await all(std::move(parallel));
-  *executing = false;
+  runtime::Created created{.launcher = launched.plan->launcher, .handed_over = launched.handed_over};
+  bool at_once = ready.standby && launched.may_start_at_once();
+  if (!at_once) {
+    created = co_await parts.runtime.created(launched);
+    *executing = false;
+  }
   require_still_joined(joined);
   step(*container, "start: attach");
   co_await connect_sessions(container);
@@ -137,15 +142,15 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
 
   step(*container, "start: execute");
   *executing = true;
-  co_await parts.runtime.start(id);
+  created.pid = co_await parts.runtime.start(id);
   *executing = false;
   step(*container, "start: running");
   container->shim_trace = parts.runtime.trace(id);
   adopt_running(container, created);
 }
 
-task<> Engine::Impl::create_runtime(ContainerId id, std::function<runtime::Plan()> plan, runtime::Created* created) {
-  *created = co_await parts.runtime.create(std::move(id), std::move(plan));
+task<> Engine::Impl::launch_runtime(ContainerId id, std::function<runtime::Plan()> plan, runtime::Launched* launched) {
+  *launched = co_await parts.runtime.launch(std::move(id), std::move(plan));
 }
 
 task<> Engine::Impl::start_failed(ContainerPtr container, Wanted wanted, State before, Error failure, bool executing) {

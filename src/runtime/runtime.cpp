@@ -26,12 +26,6 @@ ExitRecord record_of(const shim::Status& status) {
           .time = Timestamp(Duration(status.time))};
 }
 
-struct Launching {
-  std::shared_ptr<const Plan> plan;
-  std::shared_ptr<ShimLink> link;
-  std::string handed_over;
-};
-
 }  // namespace
 
 Runtime::Runtime(asio::any_io_executor executor, WorkerPool& pool, Config config)
@@ -58,13 +52,14 @@ task<std::shared_ptr<Standby>> Runtime::make_standby(IdRange ids) {
 task<Created> Runtime::create(Plan plan) {
   ContainerId id = plan.id;
   std::function<Plan()> make = [plan = std::move(plan)] { return plan; };
-  return create(std::move(id), std::move(make));
+  auto launched = co_await launch(std::move(id), std::move(make));
+  co_return co_await created(std::move(launched));
 }
 
-task<Created> Runtime::create(ContainerId id, std::function<Plan()> make) {
+task<Launched> Runtime::launch(ContainerId id, std::function<Plan()> make) {
   impl_->require_free(id);
   std::exception_ptr failure;
-  Created created;
+  Launched launched;
   auto prepare = [impl = impl_.get(), make = std::move(make)] {
     auto wanted = make();
     add_devices(&wanted);
@@ -76,24 +71,16 @@ task<Created> Runtime::create(ContainerId id, std::function<Plan()> make) {
     auto plan = std::make_shared<const Plan>(std::move(wanted));
     auto standby = impl->prepare(*plan);
     auto link = impl->launch(impl->paths.container(plan->id), *standby);
-    return Launching{plan, link, hand_over ? obstacle : std::string()};
+    return std::pair(Launched{plan->id, plan, hand_over ? obstacle : std::string()}, link);
   };
   try {
-    auto [plan, link, handed_over] = co_await impl_->pool.run(std::move(prepare));
-    created.handed_over = handed_over;
+    auto prepared = co_await impl_->pool.run(std::move(prepare));
+    launched = std::move(prepared.first);
     auto container = std::make_shared<Container>();
-    container->state_dir = plan->state_dir;
-    container->launcher = created.launcher = plan->launcher;
-    container->link = link;
+    container->state_dir = launched.plan->state_dir;
+    container->launcher = launched.plan->launcher;
+    container->link = std::move(prepared.second);
     impl_->containers[id] = container;
-    co_await with_timeout("create container " + short_id(id), kStepLimit,
-                          container->link->require(shim::State::created));
-    created.pid = container->link->status().pid;
-    if (plan->init) {
-      auto check = [pid = created.pid, plan = plan] { require_command(pid, *plan); };
-      co_await impl_->pool.run(check);
-    }
-    created.netns = open_file("/proc/" + std::to_string(created.pid) + "/ns/net", O_RDONLY);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -101,13 +88,40 @@ task<Created> Runtime::create(ContainerId id, std::function<Plan()> make) {
     co_await remove(id);
     std::rethrow_exception(failure);
   }
+  co_return launched;
+}
+
+task<Created> Runtime::created(Launched launched) {
+  std::exception_ptr failure;
+  Created created{.launcher = launched.plan->launcher, .handed_over = launched.handed_over};
+  try {
+    auto link = impl_->require_link_or_failure(launched.id);
+    co_await with_timeout("create container " + short_id(launched.id), kStepLimit, link->require(shim::State::created));
+    created.pid = link->status().pid;
+    if (launched.plan->init) {
+      auto check = [pid = created.pid, plan = launched.plan] { require_command(pid, *plan); };
+      co_await impl_->pool.run(check);
+    }
+    created.netns = open_file("/proc/" + std::to_string(created.pid) + "/ns/net", O_RDONLY);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    co_await remove(launched.id);
+    std::rethrow_exception(failure);
+  }
   co_return created;
 }
 
-task<> Runtime::start(ContainerId id) {
-  auto link = impl_->require_link(id);
-  link->tell(shim::Message::start);
+task<pid_t> Runtime::start(ContainerId id) {
+  auto link = impl_->require_link_or_failure(id);
+  try {
+    link->tell(shim::Message::start);
+  } catch (const Error&) {
+    // It has ended; its last words, which say why, are still to be read.
+  }
   co_await with_timeout("start container " + short_id(id), kStepLimit, link->require(shim::State::running));
+  co_return link->status().pid;
 }
 
 std::vector<Mark> Runtime::trace(const ContainerId& id) const {
@@ -209,8 +223,16 @@ task<> Runtime::remove(ContainerId id) {
 }
 
 task<std::unique_ptr<StdioSession>> Runtime::attach(ContainerId id) {
-  impl_->require_link(id);
-  co_return co_await open_session(impl_->paths.container(id));
+  auto link = impl_->require_link_or_failure(id);
+  std::exception_ptr failure;
+  try {
+    co_return co_await open_session(impl_->paths.container(id));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // Of a container that is still being made the shim says why.
+  co_await link->require(shim::State::created);
+  std::rethrow_exception(failure);
 }
 
 task<> Runtime::resize(ContainerId id, std::uint16_t rows, std::uint16_t columns) {

@@ -58,6 +58,8 @@ Awaited create() {
   return with_streams(arguments);
 }
 
+void start_follows() {}  // it is another program that starts
+
 Awaited start() {
   Arguments arguments;
   arguments.add("start").add(plan.id);
@@ -81,7 +83,11 @@ pid_t program() {
 
 }  // namespace
 
-const Launcher crun_launcher = {
-    .create = create, .start = start, .exec = exec, .received = nullptr, .program = program};
+const Launcher crun_launcher = {.create = create,
+                                .start_follows = start_follows,
+                                .start = start,
+                                .exec = exec,
+                                .received = nullptr,
+                                .program = program};
 
 }  // namespace gantry::shim

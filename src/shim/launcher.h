@@ -16,6 +16,8 @@ struct Awaited {
 struct Launcher {
   /// Everything but the program, which waits.
   Awaited (*create)();
+  /// While `create` is not done: `start` will follow it at once, and nothing need be waited for in between.
+  void (*start_follows)();
   /// Lets the program go.
   Awaited (*start)();
   /// Runs a further program in the running container.

@@ -60,7 +60,8 @@ Step step = Step::none;
 pid_t step_pid = -1;  // the launcher's process that the step is waited for by, if it is one
 const Launcher* launcher = nullptr;
 bool channel_watched = false;
-bool assigned = false;  // to a container or exec: before, failures go to the daemon alone
+bool start_follows = false;  // asked for while the container is still being made
+bool assigned = false;       // to a container or exec: before, failures go to the daemon alone
 bool program_ended = false;
 int program_result = 0;
 bool pumping = false;
@@ -147,7 +148,7 @@ void step_done();
 
 void begin(Step next) {
   if (next == Step::start) {
-    streams::discard_pending();
+    if (!plan.native) streams::discard_pending();  // crun's own words
     pumping = true;
   }
   step = next;
@@ -178,6 +179,14 @@ void step_done() {
   }
   pumping = ended != Step::create;
   enter(ended == Step::create ? State::created : State::running);
+  if (ended == Step::create && start_follows) begin(Step::start);
+}
+
+void start() {
+  if (step == Step::none) return begin(plan.exec ? Step::exec : Step::start);
+  if (step != Step::create || start_follows) return;
+  start_follows = true;
+  launcher->start_follows();
 }
 
 void record_end() {
@@ -208,9 +217,9 @@ void reap() {
     if (pid == step_pid) {
       if (result != 0) fail({.kind = "launcher", .what = ""});
       step_done();
-    } else if (step == Step::create && plan.native && pid == launcher->program()) {
-      // Its last words may still be on the channel; our own copy of its end keeps that from closing.
-      if (!native::something_said()) fail({.kind = "internal", .what = "the container's first process was killed"});
+    } else if (step == Step::create && plan.native && pid == launcher->program() && !native::something_said()) {
+      // Our own copy of its end keeps the channel from closing.
+      fail({.kind = "internal", .what = "the container's first process was killed"});
     } else if (status.pid != 0 && pid == status.pid) {
       program_ended = true;
       program_result = result;
@@ -325,7 +334,7 @@ bool abandoned() { return plan.exec && status.state == State::created && step ==
 void clients::on_message(Message type, const char* data, std::size_t size) {
   switch (type) {
     case Message::start:
-      return step != Step::none ? void() : begin(plan.exec ? Step::exec : Step::start);
+      return start();
     case Message::input:
       input_waits = !streams::write_input(data, size);
       return hold_input(input_waits);
@@ -398,8 +407,8 @@ void stand_by() {
   if (words < 0) ::_exit(0);
   read_early_plan(words);
   ::close(words);
-  // One that sees the host's groups sees those that crun would show it. Others need not wait for the unmount, which waits
-  // for all processors.
+  // One that sees the host's groups sees those that crun would show it. Others need not wait for the unmount, which
+  // waits for all processors.
   if (plan.namespaces.cgroup != nullptr) hide_unified_groups();
   holder::make(plan.mapped, plan.namespaces.network == nullptr);
   if (plan.mapped) holder::map_ids();

@@ -17,6 +17,17 @@ class Faults : public RuntimeTest {
     text >> pid;
     return pid;
   }
+
+  // The children of this process that have this name; each thread lists its own.
+  static std::vector<pid_t> children_named(const std::string& name) {
+    std::vector<pid_t> out;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::istringstream children(read_file_if_exists(thread.path() / "children").value_or(""));
+      for (pid_t pid = 0; children >> pid;)
+        if (read_file_if_exists("/proc/" + std::to_string(pid) + "/comm") == name + "\n") out.push_back(pid);
+    }
+    return out;
+  }
 };
 
 TEST_F(Faults, DaemonGoesAndComesBack) {
@@ -137,6 +148,53 @@ TEST_F(Faults, ShimKilledAtAnyMomentOfCreate) {
     });
     EXPECT_TRUE(runtime_->leftovers().empty()) << round;
   }
+}
+
+TEST_F(Faults, WhatMakesShimsIsMadeAgainWhenItWasKilled) {
+  auto plan = shell("exit 3");
+  for (int round = 0; round < 3; ++round) {
+    run([&]() -> task<> {
+      auto record = co_await run_to_end(plan);
+      EXPECT_EQ(record.status.code, 3);
+    });
+    auto makers = children_named("gantry-zygote");
+    EXPECT_EQ(makers.size(), 1u);
+    for (pid_t maker : makers) ::kill(maker, SIGKILL);
+  }
+}
+
+// Nothing is waited for between the two, and the program may have ended before the shim knows that it was made.
+TEST_F(Faults, StartedWhileItIsStillBeingMade) {
+  for (int round = 0; round < 30; ++round) {
+    auto plan = shell("echo said; exit 4");
+    run([&]() -> task<> {
+      std::function<Plan()> make = [&] { return plan; };
+      auto launched = co_await runtime_->launch(plan.id, std::move(make));
+      auto pid = co_await runtime_->start(plan.id);
+      EXPECT_GT(pid, 1);
+      EXPECT_EQ((co_await runtime_->wait(plan.id)).status.code, 4);
+      co_await runtime_->remove(plan.id);
+    });
+    EXPECT_EQ(log_of(plan), "said\n");
+  }
+}
+
+TEST_F(Faults, WhatCannotBeMadeSaysWhyToWhomStartsItAtOnce) {
+  auto plan = plan_of({"/bin/nothing"});
+  std::optional<Error> failure;
+  run([&]() -> task<> {
+    std::function<Plan()> make = [&] { return plan; };
+    co_await runtime_->launch(plan.id, std::move(make));
+    co_await sleep_for(std::chrono::milliseconds(100));
+    try {
+      co_await runtime_->start(plan.id);
+    } catch (const Error& error) {
+      failure = error;
+    }
+    co_await runtime_->remove(plan.id);
+  });
+  ASSERT_TRUE(failure);
+  EXPECT_NE(failure->message().find("/bin/nothing"), std::string::npos) << failure->message();
 }
 
 TEST_F(Faults, ShimStopped) {

@@ -201,6 +201,15 @@ std::vector<std::string> all_capabilities();
 /// than can be done here.
 void require_seccomp_profile(const std::string& text);
 
+/// A shim has its plan and makes the container.
+struct Launched {
+  ContainerId id;
+  std::shared_ptr<const Plan> plan;  ///< `launcher` is who does it
+  std::string handed_over;           ///< see Created
+  /// Whether `start` may be asked for without waiting for `created`: nothing has to be looked at in between.
+  bool may_start_at_once() const { return plan->launcher == Launcher::native && !plan->init && !plan->tty; }
+};
+
 struct Created {
   pid_t pid = 0;  ///< the container's init, on the host
   Fd netns;       ///< its network namespace (owned by its user namespace), to plug links into
@@ -279,10 +288,12 @@ class Runtime {
   /// Everything but the user's program. On failure nothing is left behind. Error not_found when argv[0] is not in
   /// the image, invalid for what the OCI runtime refuses.
   task<Created> create(Plan plan);
-  /// The same; `make` is called on a pool thread.
-  task<Created> create(ContainerId id, std::function<Plan()> make);
-  /// Executes the user's program.
-  task<> start(ContainerId id);
+  /// The first half of it, and the second, which waits until the program could be executed; `make` is called on a pool
+  /// thread. What fails in the shim is told by `created`, or by `start` where that is asked for at once.
+  task<Launched> launch(ContainerId id, std::function<Plan()> make);
+  task<Created> created(Launched launched);
+  /// Executes the user's program, and says its process id on the host.
+  task<pid_t> start(ContainerId id);
   /// How the last start went inside the shim: steps in the order they were done. Empty when it was another daemon's.
   std::vector<Mark> trace(const ContainerId& id) const;
   /// Finds the container again after a restart of the daemon; never throws for "not there".

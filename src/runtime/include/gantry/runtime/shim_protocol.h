@@ -16,7 +16,7 @@ inline constexpr std::size_t kMaxPayload = 16384;
 
 enum class Message : std::uint8_t {
   hello = 1,    ///< to the shim: one byte, a Role
-  start,        ///< to the shim: nothing
+  start,        ///< to the shim: nothing; what comes before `created` is done then
   input,        ///< to the shim: bytes for standard input
   close_input,  ///< to the shim: nothing
   resize,       ///< to the shim: Window
@@ -60,7 +60,7 @@ struct Window {
 constexpr bool may_send(Role role, State state, Message message) {
   switch (message) {
     case Message::start:
-      return role == Role::control && state == State::created;
+      return role == Role::control && (state == State::preparing || state == State::created);
     case Message::signal:
     case Message::resize:
       return role == Role::control && state != State::preparing;
