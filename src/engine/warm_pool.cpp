@@ -1,5 +1,7 @@
 #include "warm_pool.h"
 
+#include <algorithm>
+
 #include "gantry/base/files.h"
 #include "gantry/base/log.h"
 #include "id_range.h"
@@ -27,7 +29,9 @@ void WarmPool::spare(std::filesystem::path directory) {
 
 void WarmPool::refill() {
   if (closed_ || !runtime_.launches_natively()) return;
-  while (makers_at_work_ < kMakers && ready_.size() + makers_at_work_ < kReady) {
+  auto wanted = kReady - std::min(kReady, ready_.size() + makers_at_work_);
+  // Counted before, since one that fails at once has ended when `spawn` returns.
+  for (auto more = std::min(kMakers - makers_at_work_, wanted); more > 0; --more) {
     ++makers_at_work_;
     background_.spawn("warm pool", fill());
   }
