@@ -126,17 +126,23 @@ std::optional<pid_t> ShimMaker::order(StandbyKind kind, const Fd& socket) {
 
 std::unique_ptr<Standby> ShimMaker::make(StandbyKind kind) {
   std::lock_guard lock(mutex_);
-  auto [ours, theirs] = make_socket_pair();
-  auto pid = order(kind, theirs);
+  auto ends = make_socket_pair();
+  auto pid = order(kind, ends.theirs);
   if (!pid) {
     end_zygote();
     start_zygote();
-    pid = order(kind, theirs);
+    ends = make_socket_pair();  // the answer may have been lost, not the shim: that one ends with the old pair
+    pid = order(kind, ends.theirs);
   }
   if (!pid) throw Error(ErrorKind::unavailable, "a shim could not be made", "see gantryd's log and dmesg");
   Fd process(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
-  if (!process) throw_errno("hold a shim");
-  auto standby = std::make_unique<Standby>(kind, *pid, std::move(process), std::move(ours));
+  if (!process) {
+    auto failure = system_error(errno, "hold a shim");
+    ends = {};
+    ::waitpid(*pid, nullptr, 0);
+    throw failure;
+  }
+  auto standby = std::make_unique<Standby>(kind, *pid, std::move(process), std::move(ends.ours));
   standby->start_time = start_time(*pid);
   return standby;
 }
