@@ -41,11 +41,12 @@ task<oci::UserIds> Engine::Impl::user_of(ContainerPtr container, std::string use
 }
 
 task<std::shared_ptr<runtime::ExecProcess>> Engine::Impl::execute(ContainerPtr container, ExecSpec spec) {
-  auto user = spec.user.empty() ? container->record.internals.resolved.user : spec.user;
-  // Asked each time: the program may have added users meanwhile.
-  auto ids = co_await user_of(container, user);
-  auto plan = make_exec_plan(container->record, spec, ids, capabilities);
-  auto process = co_await parts.runtime.exec(container->id(), std::move(plan));
+  // The user is looked up each time: the program may have added some meanwhile.
+  std::function<runtime::ExecPlan()> make = [this, record = container->record, spec = std::move(spec)] {
+    auto ids = look_up_user(record, spec.user.empty() ? record.internals.resolved.user : spec.user);
+    return make_exec_plan(record, spec, ids, capabilities);
+  };
+  auto process = co_await parts.runtime.exec(container->id(), std::move(make));
   co_return std::shared_ptr<runtime::ExecProcess>(std::move(process));
 }
 

@@ -44,32 +44,50 @@ void Runtime::Impl::prepare_exec(const ContainerId& id, const ExecPlan& plan, co
 }
 
 task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, ExecPlan plan) {
+  std::function<ExecPlan()> make = [plan = std::move(plan)] { return plan; };
+  co_return co_await exec(std::move(id), std::move(make));
+}
+
+task<std::unique_ptr<ExecProcess>> Runtime::exec(ContainerId id, std::function<ExecPlan()> make) {
   auto container = impl_->require(id);
   if (!container->link || !container->link->reached(shim::State::running) ||
       container->link->reached(shim::State::exited))
     throw Error(ErrorKind::conflict, "exec in container " + short_id(id) + ": it is not running", "start it first");
   auto directory = impl_->paths.execs(id) / random_hex(12);
-  auto prepare = [impl = impl_.get(), id, plan, directory, container, standby = impl_->execs->take()]() mutable {
-    impl->prepare_exec(id, plan, directory, container->link->status().pid, container->launcher);
+  struct Begun {
+    std::shared_ptr<ShimLink> link;
+    std::unique_ptr<StdioSession> session;
+  };
+  auto begun = std::make_shared<Begun>();
+  auto begin = [impl = impl_.get(), id, make = std::move(make), directory, container, begun,
+                standby = impl_->execs->take()]() mutable {
+    impl->prepare_exec(id, make(), directory, container->link->status().pid, container->launcher);
     if (!standby) standby = start_plain_standby(*impl->shims);
-    return impl->launch(directory, *standby);
+    begun->link = impl->launch(directory, *standby);
+    begun->session = connect_session(impl->executor, directory);
   };
   std::exception_ptr failure;
   std::unique_ptr<ExecProcess> process;
-  std::shared_ptr<ShimLink> link;
   try {
-    link = co_await impl_->pool.run(prepare);
-    auto session = co_await open_session(directory);
-    co_await link->require(shim::State::created);
-    link->tell(shim::Message::start);
-    co_await with_timeout("exec in container " + short_id(id), kStepLimit, link->require(shim::State::running));
-    process = make_exec_process(link, std::move(session), directory);
+    co_await impl_->pool.run(std::move(begin));
+    // Nothing is waited for before: the shim takes in first who is connected.
+    begun->link->tell(shim::Message::start);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure && begun->link) begun->link->kill();
+  try {
+    // What the shim has failed with says more than that it has gone.
+    if (begun->link)
+      co_await with_timeout("exec in container " + short_id(id), kStepLimit,
+                            begun->link->require(shim::State::running));
+    if (!failure) process = make_exec_process(begun->link, std::move(begun->session), directory);
   } catch (...) {
     failure = std::current_exception();
   }
   impl_->execs->refill();
   if (failure) {
-    if (link) link->close();
+    if (begun->link) begun->link->close();
     auto clear = [directory] {
       kill_shim(directory);
       remove_tree(directory);

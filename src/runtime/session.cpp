@@ -52,4 +52,8 @@ task<std::unique_ptr<StdioSession>> open_session(std::filesystem::path directory
   co_return session;
 }
 
+std::unique_ptr<StdioSession> connect_session(asio::any_io_executor executor, const std::filesystem::path& directory) {
+  return std::make_unique<ShimSession>(std::move(executor), directory);
+}
+
 }  // namespace gantry::runtime

@@ -135,6 +135,12 @@ void accept_all() {
   }
 }
 
+void greet_all() {
+  accept_all();
+  for (auto& client : clients)
+    if (client.fd >= 0 && !client.greeted) receive(client);
+}
+
 void on_event(int index, std::uint32_t events) {
   Client& client = clients[index];
   if (client.fd >= 0 && (events & EPOLLOUT) != 0 && client.waiting) try_chunk(client);

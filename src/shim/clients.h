@@ -18,6 +18,8 @@ char* chunk();
 /// `listener` is a bound SOCK_SEQPACKET socket; `token` + n is the epoll data of client n.
 void begin(int epoll, int listener, std::uint32_t token);
 void accept_all();
+/// Answers every hello that was said before now, in whatever order the clients would be looked at.
+void greet_all();
 void on_event(int client, std::uint32_t events);
 int count();
 
