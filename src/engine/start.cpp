@@ -133,6 +133,7 @@ task<> Engine::Impl::start_steps(ContainerPtr container, Wanted wanted, bool* ex
     created = co_await parts.runtime.created(launched);
     *executing = false;
   }
+  launched = {};
   require_still_joined(joined);
   step(*container, "start: attach");
   co_await connect_sessions(container);
@@ -256,8 +257,17 @@ task<> Engine::Impl::connect_sessions(ContainerPtr container) {
     auto pending = container->attaching.front();
     container->attaching.erase(container->attaching.begin());
     if (pending.use_count() == 1) continue;  // whoever wanted it went away
-    auto session = co_await parts.runtime.attach(container->id());
-    pending->bind(std::move(session));
+    std::exception_ptr failure;
+    try {
+      auto session = co_await parts.runtime.attach(container->id());
+      pending->bind(std::move(session));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) {
+      pending->end();  // nobody else knows it any more
+      std::rethrow_exception(failure);
+    }
   }
   container->attachable = true;
   if (container->record.info.spec.tty && container->terminal)

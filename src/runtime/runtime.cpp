@@ -114,7 +114,8 @@ task<Created> Runtime::created(Launched launched) {
 }
 
 task<pid_t> Runtime::start(ContainerId id) {
-  auto link = impl_->require_link_or_failure(id);
+  auto link = impl_->require(id)->link;
+  if (!link) throw Impl::not_running(id);
   try {
     link->tell(shim::Message::start);
   } catch (const Error&) {
@@ -226,12 +227,14 @@ task<std::unique_ptr<StdioSession>> Runtime::attach(ContainerId id) {
   auto link = impl_->require_link_or_failure(id);
   std::exception_ptr failure;
   try {
-    co_return co_await open_session(impl_->paths.container(id));
+    co_return co_await with_timeout("attach to container " + short_id(id), kStepLimit,
+                                    open_session(impl_->paths.container(id)));
   } catch (...) {
     failure = std::current_exception();
   }
   // Of a container that is still being made the shim says why.
-  co_await link->require(shim::State::created);
+  co_await with_timeout("create container " + short_id(id), kStepLimit, link->require(shim::State::created));
+  if (link->gone()) throw Error(ErrorKind::unavailable, "attach: the container's shim has gone");
   std::rethrow_exception(failure);
 }
 

@@ -182,7 +182,9 @@ void step_done() {
   if (ended == Step::create && start_follows) begin(Step::start);
 }
 
+// Who is attached before it was said misses nothing.
 void start() {
+  clients::greet_all();
   if (step == Step::none) return begin(plan.exec ? Step::exec : Step::start);
   if (step != Step::create || start_follows) return;
   start_follows = true;

@@ -132,6 +132,7 @@ void apply_oom_score(pid_t pid) {
   if (plan.tty) show_console();
   keep_only({birth.channel, terminal});
   drop_privileges();
+  die_with_shim();  // the kernel forgets that when the user changes
   leave_hosts_null();
   enter_working_directory();
   const char* path = find_program();
@@ -140,6 +141,7 @@ void apply_oom_score(pid_t pid) {
   if (terminal >= 0) ::close(terminal);
 
   wait_for_go();
+  require_shim();
   trace::mark("told to go");
   outlive_shim();
   execute(path);

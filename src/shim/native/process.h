@@ -35,5 +35,7 @@ const char* find_program();
 /// Tells the shim that everything but the program is there, and hands it the terminal (-1: none).
 void tell_ready(int terminal);
 void wait_for_go();
+/// Ends the process when its shim has gone.
+void require_shim();
 
 }  // namespace gantry::shim::native

@@ -147,20 +147,28 @@ TEST_F(EngineTest, AttachBeforeStartLosesNothing) {
   EXPECT_EQ(out, expected);
 }
 
+// Some of them with a shim that was ready before, whose end may come before anybody is connected to it.
 TEST_F(EngineTest, AttachEndsWhenTheStartFails) {
   ContainerSpec spec{.image = "box"};
   spec.command = {"/bin/nosuch"};
-  auto id = create(spec);
-  std::string out = "unset";
-  run([&]() -> task<> {
-    auto session = co_await engine().attach(id);
-    try {
-      co_await engine().start(id);
-    } catch (const Error&) {
-    }
-    out = co_await read_all(session.get());
-  });
-  EXPECT_EQ(out, "");
+  for (int round = 0; round < 12; ++round) {
+    auto id = create(spec);
+    std::string out = "unset";
+    std::optional<Error> failure;
+    run([&]() -> task<> {
+      auto session = co_await engine().attach(id);
+      try {
+        co_await engine().start(id);
+      } catch (const Error& error) {
+        failure = error;
+      }
+      out = co_await read_all(session.get());
+      co_await sleep_for(20ms);
+    });
+    EXPECT_EQ(out, "");
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->kind(), ErrorKind::not_found) << failure->message();
+  }
 }
 
 TEST_F(EngineTest, StandardInputReachesTheProgram) {

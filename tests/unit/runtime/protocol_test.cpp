@@ -32,7 +32,7 @@ struct SendCase {
 
 TEST(Protocol, WhoMaySayWhatWhen) {
   constexpr SendCase cases[] = {{Role::control, State::created, Message::start, true},
-                                {Role::control, State::preparing, Message::start, false},
+                                {Role::control, State::preparing, Message::start, true},
                                 {Role::control, State::running, Message::start, false},
                                 {Role::attach, State::created, Message::start, false},
                                 {Role::control, State::running, Message::signal, true},

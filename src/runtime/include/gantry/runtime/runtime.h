@@ -292,7 +292,7 @@ class Runtime {
   /// thread. What fails in the shim is told by `created`, or by `start` where that is asked for at once.
   task<Launched> launch(ContainerId id, std::function<Plan()> make);
   task<Created> created(Launched launched);
-  /// Executes the user's program, and says its process id on the host.
+  /// Executes the user's program, as soon as it can be, and says its process id on the host.
   task<pid_t> start(ContainerId id);
   /// How the last start went inside the shim: steps in the order they were done. Empty when it was another daemon's.
   std::vector<Mark> trace(const ContainerId& id) const;
@@ -315,6 +315,8 @@ class Runtime {
   task<std::unique_ptr<StdioSession>> attach(ContainerId id);
   task<> resize(ContainerId id, std::uint16_t rows, std::uint16_t columns);
   task<std::unique_ptr<ExecProcess>> exec(ContainerId id, ExecPlan plan);
+  /// The same; `make` is called on a pool thread.
+  task<std::unique_ptr<ExecProcess>> exec(ContainerId id, std::function<ExecPlan()> make);
   /// `networks`: with the counters of its network namespace.
   task<Usage> usage(ContainerId id, bool networks);
   /// All of the container's, by its control group.
