@@ -3,8 +3,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <sstream>
-
 #include "fixture.h"
 
 // What cannot be made is refused with an error that names it, whichever launcher finds out; the end of each test checks
@@ -75,8 +73,7 @@ TEST_P(Orphan, OfAShimKilledBeforeTheStartRunsNothing) {
     auto made = co_await runtime_->create(plan);
     Fd first(static_cast<int>(::syscall(SYS_pidfd_open, made.pid, 0)));
     EXPECT_TRUE(first);
-    pid_t shim = 0;
-    std::istringstream(read_file(shim_directory(plan.id) / "shim.pid")) >> shim;
+    pid_t shim = shim_of(plan.id);
     EXPECT_GT(shim, 1);
     if (shim > 1) ::kill(shim, SIGKILL);
     pollfd ended{first.get(), POLLIN, 0};

@@ -11,13 +11,6 @@ namespace {
 
 class Faults : public RuntimeTest {
  protected:
-  pid_t shim_of(const ContainerId& id) const {
-    std::istringstream text(read_file_if_exists(shim_directory(id) / "shim.pid").value_or(""));
-    pid_t pid = 0;
-    text >> pid;
-    return pid;
-  }
-
   // The children of this process that have this name; each thread lists its own.
   static std::vector<pid_t> children_named(const std::string& name) {
     std::vector<pid_t> out;

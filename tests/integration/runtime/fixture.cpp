@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <sstream>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,6 +140,13 @@ std::string RuntimeTest::log_of(const Plan& plan, std::optional<StdStream> only)
   while (auto entry = reader.next())
     if (!only || *only == entry->stream) text += entry->data;
   return text;
+}
+
+pid_t RuntimeTest::shim_of(const ContainerId& id) const {
+  std::istringstream text(read_file_if_exists(shim_directory(id) / "shim.pid").value_or(""));
+  pid_t pid = 0;
+  text >> pid;
+  return pid;
 }
 
 std::string RuntimeTest::output_of(Plan plan) {

@@ -31,6 +31,8 @@ class RuntimeTest : public testing::Test {
   std::string log_of(const Plan& plan, std::optional<StdStream> only = std::nullopt) const;
   /// Runs a script in a container and returns what it printed.
   std::string output_of(Plan plan);
+  /// 0 when there is none.
+  pid_t shim_of(const ContainerId& id) const;
   std::filesystem::path shim_directory(const ContainerId& id) const { return run_dir_ / "containers" / id.str(); }
 
   asio::io_context io_;
