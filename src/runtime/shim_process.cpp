@@ -16,7 +16,6 @@
 #include "gantry/base/files.h"
 #include "gantry/base/json.h"
 #include "gantry/base/process.h"
-#include "gantry/runtime/zygote_order.h"
 #include "launcher_error.h"
 
 namespace gantry::runtime {
@@ -46,12 +45,17 @@ SocketPair make_socket_pair() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
+ssize_t receive(const Fd& socket, void* data, std::size_t room) {
+  ssize_t got;
+  do got = ::recv(socket.get(), data, room, 0);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+
 // It says the number of its first process, or what failed: three lines.
 pid_t await_ready(const Standby& standby) {
   char buffer[8192];
-  ssize_t got;
-  do got = ::recv(standby.socket().get(), buffer, sizeof buffer, 0);
-  while (got < 0 && errno == EINTR);
+  auto got = receive(standby.socket(), buffer, sizeof buffer);
   if (got <= 0) throw Error(ErrorKind::unavailable, "a shim ended before it was ready", "see gantryd's log and dmesg");
   pid_t first = 0;
   if (got != sizeof first) throw shim_error(std::string(buffer, static_cast<std::size_t>(got)), {});
@@ -104,7 +108,7 @@ void ShimMaker::end_zygote() {
 
 void ShimMaker::start_zygote() {
   auto [ours, theirs] = make_socket_pair();
-  Command command{.argv = {image_.path(), shim::kZygote},
+  Command command{.argv = {image_.path()},
                   .environment = std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
                   .descriptors = {{3, theirs.get()}},
                   .new_session = true};
@@ -116,10 +120,7 @@ void ShimMaker::start_zygote() {
 std::optional<pid_t> ShimMaker::order(StandbyKind kind, const Fd& socket) {
   if (!zygote_ || !send_with(orders_, json::name_of(kind), {socket.get()})) return std::nullopt;
   pid_t answer = 0;
-  ssize_t got;
-  do got = ::recv(orders_.get(), &answer, sizeof answer, 0);
-  while (got < 0 && errno == EINTR);
-  if (got != sizeof answer) return std::nullopt;
+  if (receive(orders_, &answer, sizeof answer) != sizeof answer) return std::nullopt;
   if (answer < 0) throw system_error(-answer, "make a shim");
   return answer;
 }

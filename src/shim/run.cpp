@@ -266,10 +266,8 @@ void advance_end() {
 }
 
 void prepare_process() {
-  ::close_range(kDaemon + 1, ~0u, 0);
   ::umask(022);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  ::prctl(PR_SET_DUMPABLE, 0);
   // Not the daemon's: a container that gets no keyring of its own, for too many are there, is left with this one.
   ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
@@ -282,7 +280,6 @@ void prepare_process() {
   signal_fd = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
   if (signal_fd < 0 || epoll_fd < 0) fail_errno("make", "an event loop");
-  ::fcntl(kDaemon, F_SETFD, FD_CLOEXEC);
   status.shim_pid = ::getpid();
   add_to_epoll(signal_fd, signal_token, EPOLLIN);
 }
@@ -379,33 +376,13 @@ void fail_with(const FailureText& message) {
 
 namespace {
 
-struct FromDaemon {
-  bool there = false;
-  int descriptors[2] = {-1, -1};
-};
-
-FromDaemon receive_descriptors() {
-  FromDaemon out;
+Received receive_from_daemon() {
   char byte;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof out.descriptors)];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t size;
-  do size = ::recvmsg(kDaemon, &message, MSG_CMSG_CLOEXEC);
-  while (size < 0 && errno == EINTR);
-  cmsghdr* header = size == 1 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr) return out;
-  out.there = true;
-  memcpy(out.descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
-  return out;
+  return receive(kDaemon, &byte, 1);
 }
 
 void stand_by() {
-  int words = receive_descriptors().descriptors[0];
+  int words = receive_from_daemon().descriptors[0];
   if (words < 0) ::_exit(0);
   read_early_plan(words);
   ::close(words);
@@ -420,8 +397,8 @@ void stand_by() {
 void wait_for_plan() {
   pid_t first = plan.native ? native_launcher.program() : 0;
   if (::send(kDaemon, &first, sizeof first, MSG_NOSIGNAL) < 0) ::_exit(0);
-  auto received = receive_descriptors();
-  if (!received.there) {  // it is not needed any more
+  auto received = receive_from_daemon();
+  if (received.count == 0) {  // it is not needed any more
     if (plan.native) native::give_up_standing_by();
     ::_exit(0);
   }

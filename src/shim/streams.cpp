@@ -57,23 +57,6 @@ void make_console_listener() {
     fail_errno("listen on", "console.sock");
 }
 
-int receive_descriptor(int connection) {
-  char name[256];
-  iovec part{name, sizeof name};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  if (::recvmsg(connection, &message, MSG_CMSG_CLOEXEC) < 0) return -1;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return -1;
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return fd;
-}
-
 void use_terminal(int master) {
   out = master;
   ::fcntl(out, F_SETFL, O_RDWR | O_NONBLOCK);
@@ -83,7 +66,8 @@ void use_terminal(int master) {
 void take_console() {
   int connection = ::accept4(console_listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (connection < 0) fail_errno("receive", "the terminal");
-  int master = receive_descriptor(connection);
+  char name[256];
+  int master = receive(connection, name, sizeof name).descriptors[0];
   if (master < 0) fail({.kind = "internal", .what = "the OCI runtime sent no terminal"});
   use_terminal(master);
   ::close(connection);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,6 +75,25 @@ bool write_all(int fd, const char* data, std::size_t size) {
     size -= static_cast<std::size_t>(n);
   }
   return true;
+}
+
+Received receive(int socket, char* data, std::size_t room) {
+  Received out;
+  iovec part{data, room};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof out.descriptors)];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  do out.size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  while (out.size < 0 && errno == EINTR);
+  cmsghdr* header = out.size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return out;
+  std::size_t length = header->cmsg_len - CMSG_LEN(0);
+  memcpy(out.descriptors, CMSG_DATA(header), length);
+  out.count = static_cast<int>(length / sizeof(int));
+  return out;
 }
 
 ssize_t read_small(int dir_fd, const char* path, char* buffer, std::size_t size) {

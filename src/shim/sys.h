@@ -72,6 +72,14 @@ std::int64_t wall_nanos();
 std::int64_t steady_nanos();
 std::int64_t steady_millis();
 bool write_all(int fd, const char* data, std::size_t size);
+
+/// One packet, or what a stream holds, with the descriptors that came along; they are closed on exec.
+struct Received {
+  ssize_t size = -1;  ///< negative: errno says why; 0: the end
+  int count = 0;
+  int descriptors[2] = {-1, -1};
+};
+Received receive(int socket, char* data, std::size_t room);
 /// At most `size - 1` bytes of a small file, ended by NUL; -1 when it cannot be read.
 ssize_t read_small(int dir_fd, const char* path, char* buffer, std::size_t size);
 std::uint64_t to_number(const char* text);

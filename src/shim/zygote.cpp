@@ -10,6 +10,7 @@
 
 #include "gantry/runtime/zygote_order.h"
 #include "holder.h"
+#include "sys.h"
 
 namespace gantry::shim {
 namespace {
@@ -21,22 +22,10 @@ constexpr int kOrders = 3;
 char kind[kMaxKind + 1];
 
 int receive_order() {
-  iovec part{kind, kMaxKind};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t size;
-  do size = ::recvmsg(kOrders, &message, MSG_CMSG_CLOEXEC);
-  while (size < 0 && errno == EINTR);
-  cmsghdr* header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) ::_exit(0);
-  kind[size] = 0;
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return fd;
+  auto order = receive(kOrders, kind, kMaxKind);
+  if (order.count == 0) ::_exit(0);
+  kind[order.size] = 0;
+  return order.descriptors[0];
 }
 
 }  // namespace
@@ -50,7 +39,7 @@ const char* serve_orders() {
     int socket = receive_order();
     pid_t child = holder::clone_process(CLONE_PARENT, 0);
     if (child == 0) {
-      if (::dup2(socket, kOrders) < 0 || ::setsid() < 0) ::_exit(1);
+      if (::dup3(socket, kOrders, O_CLOEXEC) < 0 || ::setsid() < 0) ::_exit(1);
       ::close(socket);
       return kind;
     }

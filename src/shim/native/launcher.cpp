@@ -240,14 +240,6 @@ Awaited exec() {
   return {.channel = to_child};
 }
 
-int descriptor_in(msghdr& message) {
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return -1;
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return fd;
-}
-
 enum class Said { it_is_ready, end };
 
 // "r": ready, with the terminal's master. Three lines: a failure. The end: the program was executed, or nothing is left
@@ -255,23 +247,14 @@ enum class Said { it_is_ready, end };
 Said listen(int* terminal) {
   static FailureText text;
   static char data[8192];
-  iovec part{data, sizeof data - 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t size;
-  do size = ::recvmsg(to_child, &message, MSG_CMSG_CLOEXEC);
-  while (size < 0 && errno == EINTR);
-  if (size < 0) fail_errno("listen to", "the container's process");
-  if (size == 0) return Said::end;
-  if (size == 1) {
-    *terminal = descriptor_in(message);
+  auto got = receive(to_child, data, sizeof data - 1);
+  if (got.size < 0) fail_errno("listen to", "the container's process");
+  if (got.size == 0) return Said::end;
+  if (got.size == 1) {
+    *terminal = got.descriptors[0];
     return Said::it_is_ready;
   }
-  data[size] = 0;
+  data[got.size] = 0;
   text.clear();
   fail_with(text.add(data));
 }

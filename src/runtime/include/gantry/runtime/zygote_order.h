@@ -6,7 +6,6 @@
 /// and with it the descriptor that becomes the shim's 3. The answer is a pid_t, or the negative errno of the copy.
 namespace gantry::runtime::shim {
 
-inline constexpr char kZygote[] = "zygote";  ///< argv[1] of that process
 inline constexpr std::size_t kMaxKind = 15;
 
 }  // namespace gantry::runtime::shim
